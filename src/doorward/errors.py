@@ -1,0 +1,46 @@
+"""The one tree of errors.
+
+    DoorwardError
+    ├── InvalidInput        what was given is wrong: exit status 2
+    │   ├── Unreadable      the bytes are not what they should be (not JSON, truncated, wrong encoding, too deep)
+    │   └── InvalidContract a contract says something impossible or ambiguous
+    └── CloudError          a cloud's API did not give what was asked (rights, throttling, network): exit status 2
+
+Each message says what was got, what was expected, and what to do next.
+"Broken" is not an error: it is a verdict.
+"""
+
+from __future__ import annotations
+
+
+class DoorwardError(Exception):
+    """Base of everything that Doorward raises on purpose.
+
+    ``where`` names the input (path, resource or contract); ``hint`` is what to do next.
+    """
+
+    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+class InvalidInput(DoorwardError):
+    """An input that can be read but does not say anything usable."""
+
+
+class Unreadable(InvalidInput):
+    """An input whose bytes cannot be read as the format that they should have."""
+
+
+class InvalidContract(InvalidInput):
+    """A contract that cannot be judged: unknown key, bad selector, nothing matched."""
+
+
+class CloudError(DoorwardError):
+    """A cloud's API refused, failed or could not be reached."""
