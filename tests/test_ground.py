@@ -22,7 +22,9 @@ def tracked() -> list[Path]:
     """Files that git knows; skipped where this is no clone."""
     if not (ROOT / ".git").exists():
         pytest.skip("not a git clone: cannot tell which files belong to the project")
-    names = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], check=True, capture_output=True, text=True).stdout
+    names = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "-z"], check=True, capture_output=True, text=True
+    ).stdout
     return [ROOT / name for name in names.split("\0") if name and (ROOT / name).is_file()]
 
 
@@ -48,7 +50,9 @@ def test_every_locked_file_has_a_hash(lock: Path) -> None:
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
 def test_locks_name_no_registry(lock: Path) -> None:
     """A lock says what, not from where: no address and no path in it."""
-    assert [] == re.findall(r"(?m)^.*(?:://|--index-url|--find-links|file:|^#.* /).*$", lock.read_text(encoding="utf-8"))
+    assert [] == re.findall(
+        r"(?m)^.*(?:://|--index-url|--find-links|file:|^#.* /).*$", lock.read_text(encoding="utf-8")
+    )
 
 
 def test_locks_hold_what_the_project_asks_for() -> None:
