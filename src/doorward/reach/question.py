@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from doorward.model.intervals import EMPTY, Intervals, Span
@@ -20,8 +19,8 @@ class Side:
     """Security groups: all their members."""
     interfaces: tuple[str, ...] = ()
     """Single interfaces, with all their private addresses."""
-    partial: Mapping[str, Intervals] = field(default_factory=dict)
-    """Interface → only these of its private addresses (CIDR selectors)."""
+    inside: Intervals = EMPTY
+    """Every private address of an interface in this set (CIDR selectors); other addresses of the interface do not count."""
     outside: Intervals = EMPTY
     """Addresses outside every VPC of the estate."""
     balancers: tuple[str, ...] = ()

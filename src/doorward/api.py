@@ -1,0 +1,76 @@
+"""The Python API: files in, values out. The command line is a thin shell around these functions.
+
+Readers are imported when first used, so that importing this module costs little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from doorward.contracts.contract import Contract
+    from doorward.model.estate import Estate
+    from doorward.model.plan import Plan
+    from doorward.model.verdict import Explanation, Exposed, FlowDiff, Report
+
+
+def read_estate(path: Path) -> Estate:
+    """The estate in a file or folder of ``aws … describe-*`` JSON, or in a snapshot. Raises ``InvalidInput``."""
+    from doorward.readers import aws
+
+    return aws.read_estate(path)
+
+
+def read_plan(path: Path, estate: Estate | None = None) -> Plan:
+    """The plan in a file made by ``terraform show -json``, on top of ``estate`` or of its own prior state.
+
+    Raises ``InvalidInput``.
+    """
+    from doorward.readers import terraform
+
+    return terraform.read_plan(path, estate)
+
+
+def read_contracts(path: Path) -> tuple[Contract, ...]:
+    """The contracts in a YAML file. Raises ``Unreadable`` or ``InvalidContract``."""
+    from doorward.contracts.language import parse_contracts
+    from doorward.readers.files import read_bytes
+
+    return parse_contracts(read_bytes(path), str(path))
+
+
+def check(contracts: Iterable[Contract], estate: Estate) -> Report:
+    """Every contract judged on one estate. Raises ``InvalidContract`` for a selector that fits nothing."""
+    from doorward.contracts import check as checking
+
+    return checking.check(contracts, estate)
+
+
+def gate(contracts: Iterable[Contract], plan: Plan) -> Report:
+    """Every contract judged before, during and after a plan. Raises ``InvalidContract``."""
+    from doorward.contracts import gate as gating
+
+    return gating.gate(contracts, plan)
+
+
+def diff(before: Estate, after: Estate) -> FlowDiff:
+    """Flows gained and lost between two estates; nothing for changes that alter no flow."""
+    from doorward.reach.diff import diff as compare
+
+    return compare(before, after)
+
+
+def explain(estate: Estate, source: str, target: str, service: str) -> Explanation:
+    """Hop by hop, there and back. ``source`` and ``target`` are selectors, ids, names or addresses. Raises ``InvalidInput``."""
+    from doorward.contracts.explain import explain as tell
+
+    return tell(estate, source, target, service)
+
+
+def exposure(estate: Estate) -> tuple[Exposed, ...]:
+    """Everything that the internet can open, by interface and service."""
+    from doorward.reach.exposure import exposure as expose
+
+    return expose(estate)

@@ -1,0 +1,237 @@
+"""Traffic over the border of the estate: what arrives from outside addresses, what can leave to them.
+
+Rule book: ``docs/reference/semantics.md`` §4 B and C. Sets of addresses in, sets of addresses out; never one by one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from doorward.model.addresses import EVERYWHERE, INTERNET, V4, V6_SET
+from doorward.model.intervals import EMPTY, Intervals, Span
+from doorward.model.services import BLOCK, ICMP, TCP, UDP, answer_to, block
+from doorward.reach import acls, routes
+from doorward.reach.policy import AddressCell, policy
+from doorward.reach.world import Bound, Cls, Component, World
+
+NAT_SERVICES = Intervals([block(ICMP), block(TCP), block(UDP)])
+"""What a NAT gateway translates (VPC User Guide, *NAT gateway basics*: TCP, UDP and ICMP)."""
+NAT_PORTS: Span = (1024, 65_535)
+PRIVATE = EVERYWHERE - INTERNET
+"""Addresses that the internet does not route."""
+
+
+def answers(services: Intervals, ephemeral: Span) -> Intervals:
+    """All answers to a set of services that ACLs must pass."""
+    found: list[Span] = []
+    for first, last in services.spans:
+        for protocol in range(first // BLOCK, last // BLOCK + 1):
+            low, high = max(first, protocol * BLOCK), min(last, protocol * BLOCK + BLOCK - 1)
+            if protocol in (ICMP, 58):
+                request = protocol * BLOCK + (8 if protocol == ICMP else 128) * 256
+                if low <= request + 255 and request <= high:
+                    low = request
+                else:
+                    continue
+            span = answer_to(low, ephemeral)
+            if span is not None:
+                found.append(span)
+    return Intervals(found)
+
+
+def cut(span: Span, *layers: list[AddressCell]) -> list[AddressCell]:
+    """Intersect layers of cells over one span of services."""
+    current = layers[0]
+    for layer in layers[1:]:
+        if len(layer) == 1:
+            addresses = layer[0].addresses
+            current = [AddressCell(low, high, have & addresses) for low, high, have in current]
+            continue
+        pieces: list[AddressCell] = []
+        j = 0
+        for low, high, have in current:
+            while layer[j].last < low:
+                j += 1
+            k = j
+            while k < len(layer) and layer[k].first <= high:
+                piece = AddressCell(max(low, layer[k].first), min(high, layer[k].last), have & layer[k].addresses)
+                pieces.append(piece)
+                k += 1
+        current = pieces
+    return current
+
+
+def arrivals(
+    component: Component, cls: Cls, span: Span, bound: Bound, ephemeral: Span | None = None
+) -> list[AddressCell]:
+    """Internet addresses (any, our own included) whose packets arrive at a class, if it is addressable at all.
+
+    With ``ephemeral`` the answer must be able to return too.
+    """
+    world = component.world
+    upper = bound is Bound.UPPER
+    vpc, subnet = cls.key.vpc, cls.key.subnet
+    if not world.has_internet_gateway(vpc) and not (upper and vpc not in world.estate.vpcs):
+        return [AddressCell(*span, EMPTY)]
+    if edge_routed(world, vpc) and not upper:
+        return [AddressCell(*span, EMPTY)]
+    name = ("arrivals", cls.number, span, bound, ephemeral)
+    found = component.cache.get(name)
+    if found is None:
+        cells = cut(
+            span,
+            policy(component, cls, "ingress", bound).outside(span),
+            acls.admitted(world, subnet, egress=False, span=span, bound=bound),
+        )
+        if ephemeral is not None:
+            out = routes.outward(world, subnet, vpc)
+            back = out.internet | out.hidden if upper else out.internet
+            cells = [
+                AddressCell(low, high, addresses & back & _answered(world, subnet, True, (low, high), ephemeral, bound))
+                for low, high, addresses in _by_answer(cells)
+            ]
+        found = component.cache[name] = cells
+    return found  # type: ignore[return-value]  # the cache holds many kinds; this key only ever this one
+
+
+def _by_answer(cells: list[AddressCell]) -> list[AddressCell]:
+    """Cut cells where the kind of answer changes: at protocols, and around ICMP echo requests."""
+    found: list[AddressCell] = []
+    for low, high, addresses in cells:
+        edges = {low}
+        for protocol in range(low // BLOCK, high // BLOCK + 1):
+            start = protocol * BLOCK
+            marks = [start]
+            if protocol == ICMP:
+                marks += [start + 8 * 256, start + 9 * 256]
+            elif protocol == 58:
+                marks += [start + 128 * 256, start + 129 * 256]
+            edges.update(mark for mark in marks if low < mark <= high)
+        ordered = sorted(edges)
+        found.extend(
+            AddressCell(first, last, addresses)
+            for first, last in zip(ordered, [edge - 1 for edge in ordered[1:]] + [high], strict=True)
+        )
+    return found
+
+
+def _answered(world: World, subnet: str, egress: bool, span: Span, ephemeral: Span, bound: Bound) -> Intervals:
+    return acls.admitted_all(world, subnet, egress, answers(Intervals([span]), ephemeral), bound)
+
+
+def edge_routed(world: World, vpc: str) -> bool:
+    """Whether an ingress route table stands behind a gateway of the VPC: what enters may be taken elsewhere first."""
+    name = ("edge", vpc)
+    found = world.cache.get(name)
+    if found is None:
+        found = world.cache[name] = any(
+            table.gateway_association is not None
+            and table.vpc == vpc
+            and any(route.kind != "local" for route in table.routes)
+            for table in world.estate.route_tables.values()
+        )
+    return bool(found)
+
+
+class Translated(NamedTuple):
+    """What one NAT gateway passes on."""
+
+    gateway: str
+    addresses: Intervals
+    """Destinations."""
+    sources: int
+    """Endpoints of the component from which it accepts them (the ACL of its subnet decides)."""
+
+
+class Departure(NamedTuple):
+    """Outside addresses that a class can send to, on services ``first`` … ``last``, by way out."""
+
+    first: int
+    last: int
+    direct4: Intervals
+    """Through an internet gateway; for sources with a public IPv4 address only."""
+    direct6: Intervals
+    """IPv6, through an internet or egress-only gateway."""
+    nat: tuple[Translated, ...]
+    hidden: Intervals
+    """Through something that is not looked into (upper bound only)."""
+
+
+def departures(
+    component: Component, cls: Cls, span: Span, bound: Bound, ephemeral: Span | None = None
+) -> list[Departure]:
+    """What a class can send to outside addresses; with ``ephemeral`` the answer must be able to return."""
+    name = ("departures", cls.number, span, bound, ephemeral)
+    found = component.cache.get(name)
+    if found is None:
+        found = component.cache[name] = _departures(component, cls, span, bound, ephemeral)
+    return found  # type: ignore[return-value]  # see above
+
+
+def _departures(component: Component, cls: Cls, span: Span, bound: Bound, ephemeral: Span | None) -> list[Departure]:
+    world = component.world
+    vpc, subnet = cls.key.vpc, cls.key.subnet
+    out = routes.outward(world, subnet, vpc)
+    layers = [
+        policy(component, cls, "egress", bound).outside(span),
+        acls.admitted(world, subnet, egress=True, span=span, bound=bound),
+    ]
+    for gateway in out.nat:
+        # Only for their edges: what they admit is looked up per piece below.
+        there = world.estate.nat_gateways[gateway].subnet
+        for egress in (False, True):
+            edges = acls.admitted(world, there, egress=egress, span=span, bound=bound)
+            layers.append([AddressCell(low, high, EVERYWHERE) for low, high, _ in edges])
+    found: list[Departure] = []
+    for low, high, addresses in _by_answer(cut(span, *layers)):
+        back = EVERYWHERE
+        if ephemeral is not None:
+            back = _answered(world, subnet, False, (low, high), ephemeral, bound)
+        addresses = addresses & back
+        nat: list[Translated] = []
+        if low // BLOCK in (ICMP, TCP, UDP):
+            for gateway, routed in out.nat.items():
+                passed, sources = _through_nat(component, gateway, subnet, (low, high), bound, ephemeral)
+                nat.append(Translated(gateway, addresses & routed & V4 & passed, sources))
+        found.append(
+            Departure(
+                low,
+                high,
+                addresses & out.internet & V4,
+                addresses & V6_SET & (out.internet | out.egress_only),
+                tuple(nat),
+                addresses & out.hidden if bound is Bound.UPPER else EMPTY,
+            )
+        )
+    return found
+
+
+def _through_nat(
+    component: Component, id: str, subnet: str, span: Span, bound: Bound, ephemeral: Span | None
+) -> tuple[Intervals, int]:
+    """(destinations, source endpoints) that a NAT gateway passes on for one subnet, on a piece without inner edges."""
+    world = component.world
+    gateway = world.estate.nat_gateways[id]
+    upper = bound is Bound.UPPER
+    if not gateway.public and not upper:
+        return EMPTY, 0
+    sources = component.all
+    if gateway.subnet != subnet:
+        for cell in acls.admitted(world, gateway.subnet, egress=False, span=span, bound=bound):
+            sources &= component.inside(cell.addresses, bound)
+    passed = EVERYWHERE
+    for cell in acls.admitted(world, gateway.subnet, egress=True, span=span, bound=bound):
+        passed = passed & cell.addresses
+    away = routes.outward(world, gateway.subnet, gateway.vpc)
+    passed = passed & (away.internet | away.hidden if upper else away.internet)
+    if ephemeral is not None:
+        answer = answers(Intervals([span]), NAT_PORTS)
+        passed = passed & acls.admitted_all(world, gateway.subnet, False, answer, bound)
+        if gateway.subnet != subnet:
+            answer = answers(Intervals([span]), ephemeral)
+            returned = acls.admitted_all(world, gateway.subnet, True, answer, bound)
+            sources &= component.inside(returned, bound)
+    return passed, sources
+
+
+__all__ = ["PRIVATE", "Departure", "Translated", "answers", "arrivals", "cut", "departures", "edge_routed"]

@@ -1,0 +1,66 @@
+"""The verdict on one question: both bounds, the deciding packet, and whether anybody was judged at all."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from doorward.model.verdict import Outcome
+from doorward.reach import must, never
+from doorward.reach.ends import ends_of
+from doorward.reach.packet import Packet
+from doorward.reach.question import Question, Side
+from doorward.reach.world import Bound, World
+
+
+class Finding(NamedTuple):
+    """An outcome and the packet that decides it; ``nobody`` says why there was nothing to try."""
+
+    outcome: Outcome
+    packet: Packet | None = None
+    nobody: str | None = None
+
+
+def judge(world: World, question: Question) -> Finding:
+    """Kept, broken or cannot tell (design §2: one exact engine run in two bounds)."""
+    nobody = nobody_to_judge(world, question)
+    if question.must == "reach":
+        doubtful = must.missing(world, question, Bound.LOWER)
+        if doubtful is None:
+            return Finding(Outcome.CANNOT_TELL, None, nobody) if nobody else Finding(Outcome.KEPT)
+        certain = must.missing(world, question, Bound.UPPER)
+    else:
+        doubtful = never.found(world, question, Bound.UPPER)
+        if doubtful is None:
+            return Finding(Outcome.CANNOT_TELL, None, nobody) if nobody else Finding(Outcome.KEPT)
+        certain = never.found(world, question, Bound.LOWER)
+    if certain is not None:
+        return Finding(Outcome.BROKEN, certain)
+    return Finding(Outcome.CANNOT_TELL, doubtful)
+
+
+def nobody_to_judge(world: World, question: Question) -> str | None:
+    """Why a question has nobody to try: a side without interfaces, or one interface and itself."""
+    sides = [("to", question.targets)]
+    if question.must != "only-from":
+        sides.insert(0, ("from", question.sources))
+    for name, side in sides:
+        if side.nobody:
+            return f"{', '.join(side.nobody)} ({name}) exists but has no interface: there is nobody to judge"
+        if not side.outside and not ends_of(world, side, Bound.UPPER):
+            return f"nothing in '{name}' has an interface: there is nobody to judge"
+    if question.must == "only-from" or question.sources.outside or question.targets.outside:
+        return None
+    owners = [_owners(world, question.sources), _owners(world, question.targets)]
+    if len(owners[0]) == 1 and owners[0] == owners[1]:
+        return "the only source and the only target are the same interface: there is nobody to judge"
+    return None
+
+
+def _owners(world: World, side: Side) -> set[str]:
+    found: set[str] = set()
+    for component, bits in ends_of(world, side, Bound.UPPER).items():
+        while bits and len(found) < 2:
+            first = component.interface_of((bits & -bits).bit_length() - 1).id
+            found.add(first)
+            bits &= ~component.of_interface(first)
+    return found

@@ -1,0 +1,206 @@
+"""What the security groups of a class admit: services × peers, as cells over a span of services.
+
+Security groups only ever allow, so a class's groups are united, and cells are unions (VPC User Guide, *Security groups*).
+What does not live here: ACLs, routes, and who is asked about.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from doorward.model.addresses import EVERYWHERE
+from doorward.model.intervals import EMPTY, Intervals, Span
+from doorward.model.rules import AnyPeer, Direction, GroupPeer, PrefixListPeer, Rule
+from doorward.reach.world import Bound, Cls, Component
+
+
+class BitCell(NamedTuple):
+    """On services ``first`` … ``last``: these endpoints."""
+
+    first: int
+    last: int
+    bits: int
+
+
+class AddressCell(NamedTuple):
+    """On services ``first`` … ``last``: these addresses."""
+
+    first: int
+    last: int
+    addresses: Intervals
+
+
+class Policy:
+    """The united groups of a class, in one direction and bound."""
+
+    __slots__ = ("_address_cells", "_bit_cells", "_covers", "bound", "component", "direction", "open", "rules", "vpc")
+
+    def __init__(self, component: Component, cls: Cls, direction: Direction, bound: Bound) -> None:
+        self.component = component
+        self.bound = bound
+        self.direction: Direction = direction
+        self.vpc = cls.key.vpc
+        key = cls.key
+        upper = bound is Bound.UPPER
+        self.open = not key.groups and not key.maybe and not key.unknown
+        names = key.groups + key.maybe if upper else key.groups
+        if upper and key.unknown:
+            self.open = True
+        groups = component.world.estate.groups
+        found: dict[Rule, None] = {}
+        for name in names:
+            group = groups.get(name)
+            if group is None:
+                # An interface names it, so it exists, but its rules were not given: unknown.
+                self.open = self.open or upper
+                continue
+            for rule in group.rules:
+                if rule.direction == direction and (upper or rule.certain):
+                    found[rule] = None
+        self.rules: list[Rule] = list(found)
+        self._bit_cells: dict[Span, list[BitCell]] = {}
+        self._address_cells: dict[Span, list[AddressCell]] = {}
+        self._covers: dict[Span, int] = {}
+
+    def covering(self, span: Span) -> int:
+        """Endpoints admitted by rules that each hold the whole span: a quick lower estimate of the cells."""
+        if self.open:
+            return self.component.all
+        found = self._covers.get(span)
+        if found is None:
+            first, last = span
+            found = self._bits([rule for rule in self.rules if rule.service[0] <= first and last <= rule.service[1]])
+            self._covers[span] = found
+        return found
+
+    def cells(self, span: Span) -> list[BitCell]:
+        """The span cut where rules begin and end, with the endpoints admitted on each piece."""
+        if self.open:
+            return [BitCell(*span, self.component.all)]
+        found = self._bit_cells.get(span)
+        if found is None:
+            found = [BitCell(low, high, self._bits(rules)) for low, high, rules in self._pieces(span)]
+            self._bit_cells[span] = found
+        return found
+
+    def outside(self, span: Span) -> list[AddressCell]:
+        """The span cut likewise, with the addresses admitted by CIDR or prefix list (group references never match)."""
+        if self.open:
+            return [AddressCell(*span, EVERYWHERE)]
+        found = self._address_cells.get(span)
+        if found is None:
+            found = [AddressCell(low, high, self._addresses(rules)) for low, high, rules in self._pieces(span)]
+            self._address_cells[span] = found
+        return found
+
+    def _pieces(self, span: Span) -> list[tuple[int, int, list[Rule]]]:
+        first, last = span
+        touching = [rule for rule in self.rules if rule.service[0] <= last and first <= rule.service[1]]
+        cuts = {first}
+        for rule in touching:
+            low, high = rule.service
+            if low > first:
+                cuts.add(low)
+            if high < last:
+                cuts.add(high + 1)
+        if len(cuts) == 1:
+            return [(first, last, touching)]
+        edges = sorted(cuts)
+        return [
+            (low, high, [rule for rule in touching if rule.service[0] <= low and high <= rule.service[1]])
+            for low, high in zip(edges, [edge - 1 for edge in edges[1:]] + [last], strict=True)
+        ]
+
+    def _bits(self, rules: list[Rule]) -> int:
+        component = self.component
+        bits = 0
+        spans: list[Span] | None = [] if component.wide else None
+        for rule in rules:
+            peer = rule.peer
+            if isinstance(peer, GroupPeer):
+                bits |= self.referenced(peer)
+            elif isinstance(peer, PrefixListPeer):
+                bits |= component.inside(self.entries(peer), self.bound)
+            elif isinstance(peer, AnyPeer):
+                return component.all
+            elif spans is None:
+                bits |= component.run(peer)
+            else:
+                spans.append(peer)
+        if spans:
+            bits |= component.inside(Intervals(spans), self.bound)
+        return bits
+
+    def _addresses(self, rules: list[Rule]) -> Intervals:
+        spans: list[Span] = []
+        for rule in rules:
+            peer = rule.peer
+            if isinstance(peer, PrefixListPeer):
+                spans.extend(self.entries(peer).spans)
+            elif isinstance(peer, AnyPeer):
+                return EVERYWHERE
+            elif not isinstance(peer, GroupPeer):
+                spans.append(peer)
+        return Intervals(spans) if spans else EMPTY
+
+    def referenced(self, peer: GroupPeer) -> int:
+        """Private endpoints of a referenced group, as far as the reference reaches from this VPC."""
+        return self.component.members(peer.group, self.bound) & reference_scope(self.component, self.vpc, self.direction)
+
+    def entries(self, peer: PrefixListPeer) -> Intervals:
+        """Addresses of a prefix list; an unknown list is nothing (lower) or everything (upper)."""
+        found = self.component.world.estate.prefix_lists.get(peer.prefix_list)
+        if found is not None and found.cidrs is not None:
+            return found.cidrs
+        return EMPTY if self.bound is Bound.LOWER else EVERYWHERE
+
+
+def policy(component: Component, cls: Cls, direction: Direction, bound: Bound) -> Policy:
+    """The policy of a class, shared by all classes with the same groups in the same VPC."""
+    key = cls.key
+    name = ("policy", key.groups, key.maybe, key.unknown, key.vpc, direction, bound)
+    found = component.cache.get(name)
+    if found is None:
+        found = component.cache[name] = Policy(component, cls, direction, bound)
+    assert isinstance(found, Policy)
+    return found
+
+
+def referenceable(component: Component, vpc: str, direction: Direction) -> frozenset[str]:
+    """VPCs whose groups a rule of a group in ``vpc`` can reference with effect.
+
+    Same VPC; VPCs over an active peering of the same Region (VPC Peering Guide, *Update your security groups to reference
+    peer security groups*); inbound rules also over a transit gateway with security group referencing
+    (TGW, *Security group referencing*).
+    """
+    name = ("referenceable", vpc, direction)
+    found = component.cache.get(name)
+    if found is None:
+        estate = component.world.estate
+        vpcs = {vpc}
+        for peering in estate.peerings.values():
+            one, other = peering.regions
+            if peering.active and vpc in peering.vpcs and (one is None or other is None or one == other):
+                vpcs.update(peering.vpcs)
+        if direction == "ingress":
+            for gateway in estate.transit_gateways.values():
+                if gateway.group_referencing:
+                    joined = {a.resource for a in gateway.attachments if a.kind == "vpc" and a.active and a.group_referencing}
+                    if vpc in joined:
+                        vpcs |= joined
+        found = component.cache[name] = frozenset(vpcs)
+    assert isinstance(found, frozenset)
+    return found
+
+
+def reference_scope(component: Component, vpc: str, direction: Direction) -> int:
+    """The endpoints of the VPCs that a reference can reach, as bits."""
+    name = ("reference scope", vpc, direction)
+    found = component.cache.get(name)
+    if found is None:
+        found = 0
+        for one in referenceable(component, vpc, direction):
+            found |= component.vpc_bits.get(one, 0)
+        component.cache[name] = found
+    assert isinstance(found, int)
+    return found

@@ -1,0 +1,216 @@
+"""Private traffic between interfaces (rule book, path A), decided for whole classes with sets of endpoints.
+
+For "every source reaches every target" the sides fall apart: each source class must admit all targets it needs, each
+target class all sources; nothing is quadratic. For "does anything flow" classes are paired, but only those that the
+target's own ingress leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from doorward.model.addresses import Family
+from doorward.model.intervals import Intervals, Span
+from doorward.model.rules import Direction
+from doorward.model.services import ALL_OF_FAMILY
+from doorward.reach import acls, routes
+from doorward.reach.border import answers
+from doorward.reach.policy import policy
+from doorward.reach.world import Bound, Cls, Component
+
+FAMILIES: tuple[Family, Family] = (4, 6)
+
+
+class Lack(NamedTuple):
+    """Pairs that do not get through: every endpoint of ``mine`` with every one of ``theirs`` (other interface)."""
+
+    cls: Cls
+    direction: Direction
+    """``egress``: ``cls`` is the source, ``theirs`` are targets; ``ingress``: the other way round."""
+    mine: int
+    theirs: int
+    service: int
+    family: Family
+
+
+def family_bits(component: Component, family: Family) -> int:
+    """All endpoints of one family."""
+    return component.v4 if family == 4 else component.v6
+
+
+def lacks(
+    component: Component, sources: int, targets: int, services: Intervals, ephemeral: Span, bound: Bound
+) -> Iterator[Lack]:
+    """All that keeps ``sources`` from opening connections to all ``targets`` (per family, other interface)."""
+    for family in FAMILIES:
+        of_family = services & ALL_OF_FAMILY[family]
+        mask = family_bits(component, family)
+        from_, to = sources & mask, targets & mask
+        if of_family and from_ and to:
+            yield from _side(component, from_, to, of_family, ephemeral, bound, "egress", family)
+            yield from _side(component, to, from_, of_family, ephemeral, bound, "ingress", family)
+
+
+def _side(
+    component: Component,
+    mine: int,
+    theirs: int,
+    services: Intervals,
+    ephemeral: Span,
+    bound: Bound,
+    direction: Direction,
+    family: Family,
+) -> Iterator[Lack]:
+    out = direction == "egress"
+    back = answers(services, ephemeral)
+    for cls in component.classes_in(mine):
+        own = mine & cls.bits
+        need = theirs & ~_only(component, own, theirs)
+        if not need:
+            continue
+        rules = policy(component, cls, direction, bound)
+        for span in services.spans:
+            if need & ~rules.covering(span):
+                for first, _, bits in rules.cells(span):
+                    if need & ~bits:
+                        yield Lack(cls, direction, own, need & ~bits, first, family)
+                        break
+        subnet = cls.key.subnet
+        crossing = need & ~component.subnet_bits[subnet]
+        if not crossing:
+            continue
+        first_service = services.spans[0][0]
+        missing = crossing & ~routes.private(component, subnet, cls.key.vpc, bound)
+        if missing:
+            yield Lack(cls, direction, own, missing, first_service, family)
+        for span in services.spans:
+            for low, _, addresses in acls.admitted(component.world, subnet, out, span, bound):
+                missing = crossing & ~component.inside(addresses, bound)
+                if missing:
+                    yield Lack(cls, direction, own, missing, low, family)
+                    break
+        for span in back.spans:
+            for _, _, addresses in acls.admitted(component.world, subnet, not out, span, bound):
+                missing = crossing & ~component.inside(addresses, bound)
+                if missing:
+                    yield Lack(cls, direction, own, missing, _asked(services, span, ephemeral), family)
+                    break
+
+
+def _asked(services: Intervals, answer: Span, ephemeral: Span) -> int:
+    """A service whose answer is the given span."""
+    for first, last in services.spans:
+        if not (answers(Intervals([(first, last)]), ephemeral) & Intervals([answer])):
+            continue
+        for service in _candidates(first, last):
+            if answers(Intervals.point(service), ephemeral) & Intervals([answer]):
+                return service
+    return services.first
+
+
+def _candidates(first: int, last: int) -> Iterator[int]:
+    yield first
+    for protocol in range(first >> 16, (last >> 16) + 1):
+        for service in (protocol << 16, (protocol << 16) + 8 * 256, (protocol << 16) + 128 * 256):
+            if first <= service <= last:
+                yield service
+
+
+def _only(component: Component, own: int, theirs: int) -> int:
+    """Endpoints of ``theirs`` that would only have to be reached from their own interface: when ``own`` is a single one."""
+    single = component.single(own)
+    return component.of_interface(single) & theirs if single is not None else 0
+
+
+class Flowing(NamedTuple):
+    """Something flows: each source with each target of another interface, on services ``first`` … ``last``."""
+
+    source: Cls
+    target: Cls
+    sources: int
+    targets: int
+    first: int
+    last: int
+
+
+def flows(
+    component: Component, sources: int, targets: int, services: Intervals, bound: Bound,
+    accepts: Callable[[Cls, Bound], Intervals],
+) -> Iterator[Flowing]:  # fmt: skip
+    """First packets that arrive, by pairs of classes. ``accepts`` narrows services to what a class listens to."""
+    for target in component.classes_in(targets):
+        mine = targets & target.bits
+        wanted = services & accepts(target, bound)
+        for span in wanted.spans:
+            for low, high, bits in policy(component, target, "ingress", bound).cells(span):
+                there = bits & sources
+                if there:
+                    yield from _pairs(component, target, mine, there, (low, high), bound)
+
+
+def _pairs(
+    component: Component, target: Cls, mine: int, there: int, span: Span, bound: Bound
+) -> Iterator[Flowing]:
+    for source in component.classes_in(there):
+        from_ = there & source.bits
+        same = source.key.subnet == target.key.subnet
+        led = component.all if same else routes.private(component, source.key.subnet, source.key.vpc, bound)
+        reached = mine & led
+        if not reached:
+            continue
+        for low, high, bits in policy(component, source, "egress", bound).cells(span):
+            to = reached & bits
+            if not to:
+                continue
+            if same:
+                yield from _families(component, source, target, from_, to, low, high)
+            else:
+                yield from _filtered(component, source, target, from_, to, (low, high), bound)
+
+
+def _filtered(
+    component: Component, source: Cls, target: Cls, from_: int, to: int, span: Span, bound: Bound
+) -> Iterator[Flowing]:
+    world = component.world
+    entering = acls.admitted(world, target.key.subnet, False, span, bound)
+    for first, last, leaving in acls.admitted(world, source.key.subnet, True, span, bound):
+        out = to & component.inside(leaving, bound)
+        if not out:
+            continue
+        for low, high, addresses in entering:
+            if low <= last and first <= high:
+                in_ = from_ & component.inside(addresses, bound)
+                if in_:
+                    yield from _families(component, source, target, in_, out, max(low, first), min(high, last))
+
+
+def _families(
+    component: Component, source: Cls, target: Cls, from_: int, to: int, first: int, last: int
+) -> Iterator[Flowing]:
+    for family in FAMILIES:
+        mask = family_bits(component, family)
+        one, other = from_ & mask, to & mask
+        if not one or not other:
+            continue
+        if source is target:
+            single = component.single(one)
+            if single is not None and not other & ~component.of_interface(single):
+                continue
+        for low, high in (Intervals([(first, last)]) & ALL_OF_FAMILY[family]).spans:
+            yield Flowing(source, target, one, other, low, high)
+
+
+def pick(component: Component, from_: int, to: int) -> tuple[int, int]:
+    """One source and one target endpoint of different interfaces (there is one, by construction)."""
+    source = (from_ & -from_).bit_length() - 1
+    owner = component.owner[source]
+    rest = to & ~component.of_interface(component.interfaces[owner].id)
+    if rest:
+        return source, (rest & -rest).bit_length() - 1
+    target = (to & -to).bit_length() - 1
+    others = from_ & ~component.of_interface(component.interfaces[component.owner[target]].id)
+    return (others & -others).bit_length() - 1, target
+
+
+__all__ = ["FAMILIES", "Flowing", "Lack", "family_bits", "flows", "lacks", "pick"]

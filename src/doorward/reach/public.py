@@ -1,0 +1,170 @@
+"""Interface to interface over the internet (rule book, path D): out by a gateway, in at a public address.
+
+Group references never match on this path, because the target sees the public address of the source
+(VPC User Guide, *Security group rules*: a referenced group means private addresses).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from doorward.model.addresses import FAMILY_ALL, Family, V6
+from doorward.model.intervals import EMPTY, Intervals, Span
+from doorward.model.services import ALL_OF_FAMILY
+from doorward.reach.border import arrivals, departures
+from doorward.reach.ends import Ends, accepts
+from doorward.reach.packet import Packet
+from doorward.reach.world import Bound, Cls, Component, World, numbers_in
+
+
+class Sent(NamedTuple):
+    """What a source endpoint can send to one public address, and as whom it is seen there."""
+
+    services: Intervals
+    seen: Intervals
+    """Addresses as which it may be seen: its own public one, one of the NAT gateway's, or its IPv6 address."""
+    known: bool
+    """Whether ``seen`` are its addresses (any of which may be used), not a range in which an unknown one lies."""
+
+    def arrives(self, admitted: Intervals, bound: Bound) -> bool:
+        """Whether some packet can be admitted."""
+        if self.known or bound is Bound.UPPER:
+            return not admitted.isdisjoint(self.seen)
+        return self.seen <= admitted
+
+    def always_arrives(self, admitted: Intervals, bound: Bound) -> bool:
+        """Whether every packet is admitted, whichever address is used."""
+        if self.known or bound is Bound.LOWER:
+            return self.seen <= admitted
+        return not admitted.isdisjoint(self.seen)
+
+
+def public_addresses(component: Component, endpoint: int, bound: Bound) -> Intervals:
+    """Addresses at which the internet can address an endpoint; an unknown one could be any (upper)."""
+    first, last = component.span_of(endpoint)
+    interface = component.interface_of(endpoint)
+    if first >= V6:
+        return Intervals([(first, last)]) if component.world.has_internet_gateway(interface.vpc) else EMPTY
+    known = Intervals((public, public) for private, public in interface.public if first <= private <= last)
+    if known or not (component.public[bound] >> endpoint & 1):
+        return known
+    unknown = interface.public_unknown is not None or bool(interface.public)
+    return component.world.internet & Intervals([FAMILY_ALL[4]]) if unknown else EMPTY
+
+
+def sent(
+    component: Component, endpoint: int, addresses: Intervals, span: Span, bound: Bound, ephemeral: Span | None
+) -> list[Sent]:
+    """What an endpoint can send to a public address (a range when it is not known), by the ways its routes leave open."""
+    cls = component.class_of[endpoint]
+    found: list[Sent] = []
+    world = component.world
+
+    def led(way: Intervals) -> bool:
+        return addresses <= way if bound is Bound.LOWER else not addresses.isdisjoint(way)
+
+    anyone = world.internet & Intervals([FAMILY_ALL[4]])
+    for piece in departures(component, cls, span, bound, ephemeral):
+        services = Intervals([(piece.first, piece.last)])
+        if addresses.first >= V6:
+            if led(piece.direct6) or led(piece.hidden):
+                first, last = component.span_of(endpoint)
+                found.append(Sent(services, Intervals([(first, last)]), first == last))
+            continue
+        if led(piece.direct4):
+            seen = public_addresses(component, endpoint, bound)
+            if seen:
+                found.append(Sent(services, seen, seen.size == 1))
+        for one in piece.nat:
+            if one.sources >> endpoint & 1 and led(one.addresses):
+                gateway = world.estate.nat_gateways[one.gateway]
+                known = Intervals((a, a) for a in gateway.public)
+                found.append(Sent(services, known or anyone, bool(known)))
+        if led(piece.hidden):
+            found.append(Sent(services, anyone, known=False))
+    return found
+
+
+def _leaves(component: Component, endpoint: int, vpc: str) -> bool:
+    """IPv4 always goes out to a public address; IPv6 only between VPCs (inside one, the route is local)."""
+    return component.span_of(endpoint)[0] < V6 or component.interface_of(endpoint).vpc != vpc
+
+
+def public_packets(
+    world: World, sources: Ends, targets: Ends, services: Intervals, bound: Bound
+) -> Iterator[Packet]:
+    """First packets that arrive by path D."""
+    for there, bits in targets.items():
+        for cls in there.classes_in(bits):
+            wanted = services & accepts(world, cls, bound)
+            addressable = bits & cls.bits & (there.public[bound] | there.v6)
+            if not addressable or not wanted or not _anyone(there, cls, wanted, bound):
+                continue
+            for target in numbers_in(addressable):
+                yield from _to_endpoint(world, sources, there, target, wanted, bound)
+
+
+def _anyone(component: Component, cls: Cls, services: Intervals, bound: Bound) -> bool:
+    return any(
+        cell.addresses for span in services.spans for cell in arrivals(component, cls, span, bound)
+    )
+
+
+def _to_endpoint(
+    world: World, sources: Ends, there: Component, target: int, services: Intervals, bound: Bound
+) -> Iterator[Packet]:
+    owner = there.interface_of(target)
+    addresses = public_addresses(there, target, bound)
+    if not addresses:
+        return
+    family: Family = 6 if there.span_of(target)[0] >= V6 else 4
+    for here, bits in sources.items():
+        mask = here.v6 if family == 6 else here.v4
+        for cls in here.classes_in(bits & mask):
+            for source in numbers_in(bits & cls.bits & mask):
+                if here.interface_of(source).id == owner.id or not _leaves(here, source, owner.vpc):
+                    continue
+                service = arriving_service(here, source, there, target, services, bound)
+                if service is not None:
+                    address = here.span_of(source)[0]
+                    yield Packet(here.interface_of(source).id, address, owner.id, addresses.first, service, "public")
+                    break
+
+
+def arriving_service(
+    here: Component, source: int, there: Component, target: int, services: Intervals, bound: Bound
+) -> int | None:
+    """A service on which a first packet gets from an endpoint to the public address of another, or None."""
+    addresses = public_addresses(there, target, bound)
+    if not addresses:
+        return None
+    for span in (services & ALL_OF_FAMILY[_family(addresses)]).spans:
+        for leaving in sent(here, source, addresses, span, bound, None):
+            for part in leaving.services.spans:
+                for low, _, admitted in arrivals(there, there.class_of[target], part, bound):
+                    if leaving.arrives(admitted, bound):
+                        return low
+    return None
+
+
+def opens(
+    here: Component, source: int, there: Component, target: int, services: Intervals, ephemeral: Span, bound: Bound
+) -> bool:
+    """Whether a connection opens on *all* of ``services`` from an endpoint to the public address of another."""
+    addresses = public_addresses(there, target, bound)
+    if not addresses or not _leaves(here, source, there.interface_of(target).vpc):
+        return False
+    asked = services & ALL_OF_FAMILY[_family(addresses)]
+    left = asked
+    for span in asked.spans:
+        for leaving in sent(here, source, addresses, span, bound, ephemeral):
+            for part in leaving.services.spans:
+                for low, high, admitted in arrivals(there, there.class_of[target], part, bound, ephemeral):
+                    if leaving.always_arrives(admitted, bound):
+                        left = left - Intervals([(low, high)])
+    return bool(asked) and not left
+
+
+def _family(addresses: Intervals) -> Family:
+    return 6 if addresses.first >= V6 else 4

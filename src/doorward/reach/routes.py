@@ -1,0 +1,219 @@
+"""Where a subnet's packets go: longest prefix first (VPC User Guide, *Route priority*).
+
+Private destinations become sets of endpoints, outside destinations sets of addresses by kind of gateway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from doorward.model.addresses import EVERYWHERE
+from doorward.model.estate import Peering, Route, TransitAttachment, TransitGateway
+from doorward.model.intervals import EMPTY, Intervals, Span
+from doorward.reach.world import Bound, Component, World
+
+
+class Leg(NamedTuple):
+    """Addresses that one route wins."""
+
+    addresses: Intervals
+    route: Route
+
+
+UNKNOWN_TABLE = Route((0, 0), "unknown", "route table")
+
+
+def legs(world: World, table: str | None, vpc: str) -> tuple[Leg, ...]:
+    """A route table as disjoint legs, longest prefix first; static before propagated; None = the table is not known.
+
+    Prefix list destinations count entry by entry; a list whose entries are not known makes an uncertain route for
+    everything that no longer prefix has claimed.
+    """
+    name = ("legs", table, vpc)
+    found = world.cache.get(name)
+    if found is None:
+        found = world.cache[name] = tuple(_legs(world, table))
+    return found  # type: ignore[return-value]  # the cache holds many kinds; this key only ever this one
+
+
+def _legs(world: World, table: str | None) -> Iterable[Leg]:
+    known = world.estate.route_tables.get(table) if table is not None else None
+    if known is None:
+        yield Leg(EVERYWHERE, UNKNOWN_TABLE)
+        return
+    spread: list[tuple[int, bool, int, Span, Route]] = []
+    for order, route in enumerate(known.routes):
+        for span in _destinations(world, route):
+            spread.append((span[1] - span[0], route.propagated, order, span, route))
+    left = EVERYWHERE
+    for _, _, _, span, route in sorted(spread, key=lambda one: one[:3]):
+        here = left & Intervals([span])
+        if here:
+            left = left - here
+            yield Leg(here, route)
+
+
+def _destinations(world: World, route: Route) -> Iterable[Span]:
+    if not isinstance(route.destination, str):
+        return (route.destination,)
+    found = world.estate.prefix_lists.get(route.destination)
+    if found is not None and found.cidrs is not None:
+        return found.cidrs.spans
+    # Gateway endpoints route AWS's own public service ranges: without entries nothing of ours is concerned.
+    return () if route.kind == "endpoint" else EVERYWHERE.spans
+
+
+def table_of(world: World, subnet: str) -> str | None:
+    """Id of a subnet's route table (explicit, else main); None when the estate does not say."""
+    found = world.estate.subnets.get(subnet)
+    return None if found is None else found.route_table
+
+
+def lookup(world: World, subnet: str, vpc: str, address: int) -> Route | None:
+    """The route that wins for one address."""
+    for leg in legs(world, table_of(world, subnet), vpc):
+        if address in leg.addresses:
+            return leg.route
+    return None
+
+
+def private(component: Component, subnet: str, vpc: str, bound: Bound) -> int:
+    """Endpoints of the component to which the subnet's table leads by private ways (own subnet included)."""
+    name = ("private", subnet, vpc, bound)
+    found = component.cache.get(name)
+    if found is None:
+        world = component.world
+        found = component.subnet_bits.get(subnet, 0)
+        for leg in legs(world, table_of(world, subnet), vpc):
+            found |= _led(component, leg, vpc, bound)
+        component.cache[name] = found
+    assert isinstance(found, int)
+    return found
+
+
+def _led(component: Component, leg: Leg, vpc: str, bound: Bound) -> int:
+    route = leg.route
+    upper = bound is Bound.UPPER
+    if route.kind in ("unmodelled", "unknown") or not route.certain:
+        return component.inside(leg.addresses, bound) if upper else 0
+    if route.kind == "local":
+        return component.inside(leg.addresses, bound) & component.vpc_bits.get(vpc, 0)
+    if route.kind == "peering":
+        other = peer_of(component.world, route.target, vpc)
+        return component.inside(leg.addresses, bound) & component.vpc_bits.get(other, 0) if other else 0
+    if route.kind == "transit-gateway":
+        found = 0
+        for addresses, attachment in transit(component.world, route.target, vpc, bound):
+            bits = component.inside(leg.addresses & addresses, bound)
+            found |= bits & component.vpc_bits.get(attachment.resource, 0) if attachment is not None else bits
+        return found
+    return 0
+
+
+def peer_of(world: World, peering: str, vpc: str) -> str | None:
+    """The VPC at the other end of an active peering; None when it is not active or not of this VPC."""
+    found: Peering | None = world.estate.peerings.get(peering)
+    if found is None or not found.active or vpc not in found.vpcs:
+        return None
+    return found.vpcs[1] if found.vpcs[0] == vpc else found.vpcs[0]
+
+
+def attachment_of(gateway: TransitGateway, vpc: str) -> TransitAttachment | None:
+    """A VPC's active attachment to a transit gateway."""
+    return next((one for one in gateway.attachments if one.kind == "vpc" and one.resource == vpc and one.active), None)
+
+
+def transit(
+    world: World, gateway: str, vpc: str, bound: Bound
+) -> list[tuple[Intervals, TransitAttachment | None]]:
+    """Where a transit gateway takes traffic that enters from a VPC: (addresses, attachment to a VPC).
+
+    Attachment None = anywhere (something on the way is not known): in the upper bound only.
+    Longest prefix, static before propagated (TGW, *Route evaluation order*).
+    """
+    name = ("transit", gateway, vpc, bound)
+    found = world.cache.get(name)
+    if found is None:
+        found = world.cache[name] = _transit(world, gateway, vpc, bound)
+    return found  # type: ignore[return-value]  # see above
+
+
+def _transit(world: World, id: str, vpc: str, bound: Bound) -> list[tuple[Intervals, TransitAttachment | None]]:
+    anywhere: list[tuple[Intervals, TransitAttachment | None]] = [(EVERYWHERE, None)] if bound is Bound.UPPER else []
+    gateway = world.estate.transit_gateways.get(id)
+    if gateway is None:
+        return anywhere
+    entry = attachment_of(gateway, vpc)
+    if entry is None:
+        return []
+    table = gateway.tables.get(entry.route_table) if entry.route_table is not None else None
+    if table is None:
+        return anywhere
+    by_id = {one.id: one for one in gateway.attachments}
+    left = EVERYWHERE
+    found: list[tuple[Intervals, TransitAttachment | None]] = []
+    ordered = sorted(table, key=lambda route: (route.destination[1] - route.destination[0], route.propagated))
+    for route in ordered:
+        here = left & Intervals([route.destination])
+        left = left - here
+        if not here or route.attachment is None:
+            continue
+        exit_ = by_id.get(route.attachment)
+        if exit_ is None or exit_.kind != "vpc":
+            if bound is Bound.UPPER:
+                found.append((here, None))
+        elif exit_.active:
+            found.append((here, exit_))
+    return found
+
+
+@dataclass(slots=True)
+class Outward:
+    """Where a subnet's packets to outside addresses leave, disjoint."""
+
+    internet: Intervals = EMPTY
+    egress_only: Intervals = EMPTY
+    nat: dict[str, Intervals] = field(default_factory=dict)
+    hidden: Intervals = EMPTY
+    """Through something that is not looked into (or not known)."""
+
+
+def outward(world: World, subnet: str, vpc: str) -> Outward:
+    """The ways out of a subnet, by gateway. Gateways that are not attached to the VPC lead nowhere."""
+    name = ("outward", subnet, vpc)
+    found = world.cache.get(name)
+    if found is None:
+        found = world.cache[name] = _outward(world, subnet, vpc)
+    assert isinstance(found, Outward)
+    return found
+
+
+def _outward(world: World, subnet: str, vpc: str) -> Outward:
+    found = Outward()
+    own = world.estate.vpcs.get(vpc)
+    for addresses, route in legs(world, table_of(world, subnet), vpc):
+        if route.kind in ("unmodelled", "unknown") or not route.certain:
+            found.hidden = found.hidden | addresses
+        elif route.kind == "internet-gateway":
+            if own is not None and route.target in own.internet_gateways:
+                found.internet = found.internet | addresses
+        elif route.kind == "egress-only-gateway":
+            if own is not None and route.target in own.egress_only_gateways:
+                found.egress_only = found.egress_only | addresses
+        elif route.kind == "nat-gateway":
+            gateway = world.estate.nat_gateways.get(route.target)
+            if gateway is None or not gateway.is_public:
+                found.hidden = found.hidden | addresses
+            elif gateway.available:
+                found.nat[gateway.id] = found.nat.get(gateway.id, EMPTY) | addresses
+        elif route.kind == "peering":
+            other = peer_of(world, route.target, vpc)
+            if other is not None and other not in world.estate.vpcs:
+                found.hidden = found.hidden | addresses
+        elif route.kind == "transit-gateway":
+            for reached, attachment in transit(world, route.target, vpc, Bound.UPPER):
+                if attachment is None or attachment.resource not in world.estate.vpcs:
+                    found.hidden = found.hidden | (addresses & reached)
+    return found

@@ -1,0 +1,404 @@
+"""One packet, hop by hop: which rule admits or stops it, there and back.
+
+A second, point-wise reading of the same rule book as the set-wise engine: slow, plain, for explanations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from doorward.model.addresses import show_address
+from doorward.model.estate import AclEntry, Interface, Route
+from doorward.model.intervals import Intervals, Span
+from doorward.model.rules import AnyPeer, Direction, Group, GroupPeer, PrefixListPeer, Rule
+from doorward.model.services import EPHEMERAL, show_span
+from doorward.model.verdict import Hop
+from doorward.reach import acls, routes
+from doorward.reach.border import answers, edge_routed
+from doorward.reach.ends import accepts
+from doorward.reach.packet import OUTSIDE, Packet
+from doorward.reach.policy import referenceable
+from doorward.reach.world import Bound, Component, World
+
+Passes = Literal["yes", "no", "unknown"]
+Says = Literal["allow", "deny", "unknown"]
+
+
+def hops(world: World, packet: Packet, ephemeral: Span = EPHEMERAL, *, answered: bool = True) -> tuple[Hop, ...]:
+    """The whole path of a packet, and of its answer unless ``answered`` is False."""
+    if packet.way == "private":
+        return tuple(_private(world, packet, ephemeral, answered))
+    if packet.way == "arrival":
+        return tuple(_arrival(world, packet, ephemeral, answered))
+    if packet.way == "departure":
+        return tuple(_departure(world, packet, ephemeral, answered))
+    if packet.way == "public":
+        seen = _seen_as(world, packet)
+        there = packet._replace(source=packet.source, way="departure")
+        found = list(_departure(world, there, ephemeral, answered))
+        arriving = packet._replace(source=OUTSIDE, source_address=seen, way="arrival")
+        return tuple(found) + tuple(_arrival(world, arriving, ephemeral, answered))
+    return tuple(_balanced(world, packet, ephemeral, answered))
+
+
+def group_label(group: Group | None, id: str) -> str:
+    """How people call a group."""
+    return f"{group.name} ({id})" if group is not None and group.name and group.name != id else id
+
+
+def interface_label(interface: Interface) -> str:
+    """How people call an interface."""
+    return f"{interface.name} ({interface.id})" if interface.name and interface.name != interface.id else interface.id
+
+
+# --- single hops ------------------------------------------------------------------------------------------------
+
+
+def group_hop(
+    world: World, interface: Interface, direction: Direction, address: int, peer: Interface | None, service: int
+) -> Hop:
+    """What the groups of an interface say to one packet; ``peer`` only where group references can match."""
+    where = "from" if direction == "ingress" else "to"
+    what = f"{show_span((service, service))} {where} {show_address(address)}"
+    if not interface.groups and not interface.maybe_groups and not interface.groups_unknown:
+        text = f"{interface_label(interface)} has no security group: nothing is filtered"
+        return Hop("security-group", interface.id, text, "yes", direction=direction)
+    possible: tuple[Group | None, str, Rule | None, str] | None = None
+    for id in interface.groups:
+        group = world.estate.groups.get(id)
+        if group is None:
+            possible = possible or (None, id, None, f"the rules of {id} are not in the input")
+            continue
+        for rule in group.rules:
+            if rule.direction != direction:
+                continue
+            says = _matches(world, interface, direction, rule, address, peer, service)
+            if says == "yes":
+                text = f"{group_label(group, id)} admits {what}"
+                return Hop(
+                    "security-group", id, text, "yes", rule.id or rule.origin, rule.origin, direction
+                )  # fmt: skip
+            if says == "unknown" and possible is None:
+                possible = (group, id, rule, rule.unknown or _unknown_of(rule))
+    if possible is None and (interface.maybe_groups or interface.groups_unknown):
+        reason = interface.groups_unknown or "membership in " + ", ".join(interface.maybe_groups) + " is not certain"
+        possible = (None, interface.id, None, reason)
+    if possible is not None:
+        found, id, maybe, why = possible
+        text = f"{group_label(found, id)} may admit {what}: not known: {why}"
+        return Hop(
+            "unknown", id, text, "unknown",
+            (maybe.id or maybe.origin) if maybe else None, maybe.origin if maybe else None, direction,
+        )  # fmt: skip
+    named = ", ".join(group_label(world.estate.groups.get(id), id) for id in interface.groups)
+    resource = interface.groups[0] if interface.groups else interface.id
+    return Hop("security-group", resource, f"no rule of {named} admits {what}", "no", direction=direction)
+
+
+def _unknown_of(rule: Rule) -> str:
+    if isinstance(rule.peer, PrefixListPeer):
+        return f"entries of {rule.peer.prefix_list}"
+    return "the peer of a rule"
+
+
+def _matches(
+    world: World, interface: Interface, direction: Direction, rule: Rule, address: int, peer: Interface | None, service: int
+) -> Passes:
+    if not rule.service[0] <= service <= rule.service[1]:
+        return "no"
+    found: Passes
+    if isinstance(rule.peer, AnyPeer):
+        found = "unknown"
+    elif isinstance(rule.peer, PrefixListPeer):
+        known = world.estate.prefix_lists.get(rule.peer.prefix_list)
+        if known is None or known.cidrs is None:
+            found = "unknown"
+        else:
+            found = "yes" if address in known.cidrs else "no"
+    elif isinstance(rule.peer, GroupPeer):
+        found = _in_group(world, interface, direction, rule.peer, peer)
+    else:
+        found = "yes" if rule.peer[0] <= address <= rule.peer[1] else "no"
+    return "unknown" if found == "yes" and not rule.certain else found
+
+
+def _in_group(
+    world: World, interface: Interface, direction: Direction, wanted: GroupPeer, peer: Interface | None
+) -> Passes:
+    if peer is None:
+        return "no"
+    component = world.component_of(interface.vpc)
+    if peer.vpc not in referenceable(component, interface.vpc, direction):
+        return "no"
+    if wanted.group in peer.groups:
+        return "yes"
+    return "unknown" if wanted.group in peer.maybe_groups or peer.groups_unknown else "no"
+
+
+def acl_hop(world: World, subnet: str, egress: bool, address: int, services: Intervals, answer: bool = False) -> Hop:
+    """What a subnet's ACL says; for an answer, to the first of ``services`` that it does not pass."""
+    id = acls.acl_of(world, subnet)
+    name = id or f"ACL of {subnet}"
+    side: Direction = "egress" if egress else "ingress"
+    where = "to" if egress else "from"
+    shown: list[tuple[Says, AclEntry | None, int]] = []
+    for first, last in services.spans:
+        for low, _, _ in acls.admitted(world, subnet, egress, (first, last), Bound.LOWER):
+            says, entry = acls.deciding_entry(world, subnet, egress, address, low)
+            if not shown or _worse(says, shown[0][0]):
+                shown = [(says, entry, low)]
+    says, entry, service = shown[0] if shown else ("allow", None, 0)
+    what = f"{'the answer ' if answer else ''}{show_span((service, service))} {where} {show_address(address)}"
+    if says == "allow":
+        number = f" (entry {entry.number})" if entry is not None else ""
+        return Hop(
+            "network-acl", name, f"{name} passes {what}{number}", "yes",
+            str(entry.number) if entry else None, entry.origin if entry else None, side, answer,
+        )  # fmt: skip
+    if says == "unknown":
+        return Hop("unknown", name, f"entries of {name} are not known: {what} may be stopped", "unknown", None, None, side, answer)
+    by = f"entry {entry.number}" if entry is not None else "its final deny"
+    return Hop(
+        "network-acl", name, f"{name} denies {what} by {by}", "no", str(entry.number) if entry else "*",
+        entry.origin if entry else None, side, answer,
+    )  # fmt: skip
+
+
+def _worse(says: str, other: str) -> bool:
+    order = ["allow", "unknown", "deny"]
+    return order.index(says) > order.index(other)
+
+
+def route_hop(world: World, here: Interface, address: int, there: Interface | None, answer: bool = False) -> Hop:
+    """Where the subnet's table takes a destination, and whether that leads to the other interface (or outside)."""
+    table = routes.table_of(world, here.subnet)
+    name = table or f"route table of {here.subnet}"
+    way = "the answer to " if answer else ""
+    route = routes.lookup(world, here.subnet, here.vpc, address)
+    if route is None:
+        return Hop("route", name, f"{name} has no route for {way}{show_address(address)}", "no", answer=answer)
+    passes = _route_passes(world, here, route, address, there)
+    target = "local" if route.kind == "local" else route.target
+    text = {
+        "yes": f"{name} takes {way}{show_address(address)} to {target}",
+        "no": f"{name} takes {way}{show_address(address)} to {target}, which does not lead there",
+        "unknown": f"{name} takes {way}{show_address(address)} to {target}, which is not looked into",
+    }[passes]
+    if route.kind == "blackhole":
+        text = f"{name} drops {way}{show_address(address)}: the route's target {route.target} is gone (blackhole)"
+    return Hop("route" if passes != "unknown" else "not-modelled", name, text, passes, route.target, route.origin, None, answer)
+
+
+def _route_passes(world: World, here: Interface, route: Route, address: int, there: Interface | None) -> Passes:
+    component = world.component_of(here.vpc)
+    if there is not None:
+        if world.component_of(there.vpc) is not component:
+            return "no"
+        number = _endpoint(component, there, address)
+        if routes.private(component, here.subnet, here.vpc, Bound.LOWER) >> number & 1:
+            return "yes"
+        return "unknown" if routes.private(component, here.subnet, here.vpc, Bound.UPPER) >> number & 1 else "no"
+    out = routes.outward(world, here.subnet, here.vpc)
+    if address in out.internet or address in out.egress_only or any(address in one for one in out.nat.values()):
+        return "yes"
+    return "unknown" if address in out.hidden else "no"
+
+
+def _endpoint(component: Component, interface: Interface, address: int) -> int:
+    for number in component.endpoints_of.get(interface.id, ()):
+        first, last = component.span_of(number)
+        if first <= address <= last:
+            return number
+    return component.endpoints_of[interface.id][0]
+
+
+# --- whole ways -------------------------------------------------------------------------------------------------
+
+
+def _private(world: World, packet: Packet, ephemeral: Span, answered: bool) -> Iterator[Hop]:
+    source = world.estate.interfaces.get(packet.source)
+    target = world.estate.interfaces.get(packet.target)
+    if source is None or target is None:
+        yield Hop("nobody", packet.target, f"{packet.target} names no interface of the estate", "unknown")
+        return
+    crossing = source.subnet != target.subnet
+    service = Intervals.point(packet.service)
+    yield group_hop(world, source, "egress", packet.target_address, target, packet.service)
+    if crossing:
+        yield acl_hop(world, source.subnet, True, packet.target_address, service)
+        yield route_hop(world, source, packet.target_address, target)
+        yield acl_hop(world, target.subnet, False, packet.source_address, service)
+    yield group_hop(world, target, "ingress", packet.source_address, source, packet.service)
+    yield from _listening(world, target, packet)
+    if crossing and answered:
+        back = answers(service, ephemeral)
+        if back:
+            yield acl_hop(world, target.subnet, True, packet.source_address, back, answer=True)
+        yield route_hop(world, target, packet.source_address, source, answer=True)
+        if back:
+            yield acl_hop(world, source.subnet, False, packet.target_address, back, answer=True)
+
+
+def _listening(world: World, target: Interface, packet: Packet) -> Iterator[Hop]:
+    component = world.component_of(target.vpc)
+    numbers = component.endpoints_of.get(target.id)
+    if not numbers:
+        return
+    cls = component.class_of[numbers[0]]
+    owner = cls.key.owner
+    if not owner:
+        return
+    name = target.id if owner == "nat" else owner
+    service = show_span((packet.service, packet.service))
+    if packet.service in accepts(world, cls, Bound.LOWER):
+        yield Hop("load-balancer", name, f"{_balancer(world, owner)} listens on {service}", "yes")
+    elif packet.service in accepts(world, cls, Bound.UPPER):
+        yield Hop("unknown", name, f"listeners of {_balancer(world, owner)} are not in the input", "unknown")
+    elif owner == "nat":
+        yield Hop("gateway", name, f"{target.id} is a NAT gateway: it accepts no connections", "no")
+    else:
+        yield Hop("load-balancer", name, f"{_balancer(world, owner)} has no listener on {service}", "no")
+
+
+def _balancer(world: World, id: str) -> str:
+    found = world.estate.load_balancers.get(id)
+    return f"load balancer {found.name}" if found is not None and found.name else id
+
+
+def _arrival(world: World, packet: Packet, ephemeral: Span, answered: bool) -> Iterator[Hop]:
+    target = world.estate.interfaces[packet.target]
+    service = Intervals.point(packet.service)
+    if packet.source_address in world.internet or packet.source_address not in _hidden_of(world, target):
+        yield _gateway_hop(world, target)
+        yield _public_hop(target, packet.target_address)
+    else:
+        text = f"{show_address(packet.source_address)} lies behind a gateway of {target.vpc} that is not looked into"
+        yield Hop("not-modelled", target.vpc, text, "unknown")
+    yield acl_hop(world, target.subnet, False, packet.source_address, service)
+    yield group_hop(world, target, "ingress", packet.source_address, None, packet.service)
+    yield from _listening(world, target, packet)
+    if answered:
+        back = answers(service, ephemeral)
+        if back:
+            yield acl_hop(world, target.subnet, True, packet.source_address, back, answer=True)
+        yield _return_hop(world, target, packet.source_address)
+
+
+def _hidden_of(world: World, target: Interface) -> Intervals:
+    from doorward.reach.never import hidden_sources
+
+    return hidden_sources(world, target.vpc)
+
+
+def _gateway_hop(world: World, target: Interface) -> Hop:
+    if not world.has_internet_gateway(target.vpc):
+        return Hop("gateway", target.vpc, f"no internet gateway is attached to {target.vpc}", "no")
+    gateway = world.estate.vpcs[target.vpc].internet_gateways[0]
+    if edge_routed(world, target.vpc):
+        text = f"an ingress route table of {gateway} may take the packet elsewhere first; that is not looked into"
+        return Hop("not-modelled", gateway, text, "unknown")
+    return Hop("gateway", gateway, f"{gateway} lets it in", "yes")
+
+
+def _public_hop(target: Interface, address: int) -> Hop:
+    if address >= 1 << 128:
+        return Hop("public-address", target.id, f"{show_address(address)} is addressable from the internet", "yes")
+    public = next((one for private, one in target.public if private == address), None)
+    if public is not None:
+        return Hop("public-address", target.id, f"{show_address(public)} is {interface_label(target)}", "yes")
+    if target.public_unknown or (target.public and target.wide):
+        text = f"whether {interface_label(target)} has a public address is not known: {target.public_unknown or 'value'}"
+        return Hop("unknown", target.id, text, "unknown" if not target.public else "yes")
+    return Hop("public-address", target.id, f"{interface_label(target)} has no public address", "no")
+
+
+def _return_hop(world: World, target: Interface, address: int) -> Hop:
+    out = routes.outward(world, target.subnet, target.vpc)
+    name = routes.table_of(world, target.subnet) or f"route table of {target.subnet}"
+    shown = show_address(address)
+    if address in out.internet:
+        return Hop("route", name, f"{name} takes the answer to {shown} to the internet gateway", "yes", answer=True)
+    if address in out.hidden:
+        text = f"{name} takes the answer to {shown} to something that is not looked into"
+        return Hop("not-modelled", name, text, "unknown", answer=True)
+    return Hop("route", name, f"{name} takes no answer to {shown} to an internet gateway", "no", answer=True)
+
+
+def _departure(world: World, packet: Packet, ephemeral: Span, answered: bool) -> Iterator[Hop]:
+    source = world.estate.interfaces[packet.source]
+    service = Intervals.point(packet.service)
+    yield group_hop(world, source, "egress", packet.target_address, None, packet.service)
+    yield acl_hop(world, source.subnet, True, packet.target_address, service)
+    yield route_hop(world, source, packet.target_address, None)
+    out = routes.outward(world, source.subnet, source.vpc)
+    if packet.target_address in out.internet and packet.target_address < 1 << 128:
+        yield _public_hop(source, packet.source_address)
+    for id, addresses in out.nat.items():
+        if packet.target_address in addresses:
+            yield from _nat_hops(world, id, source, packet, ephemeral, answered)
+    back = answers(service, ephemeral)
+    if answered and back:
+        yield acl_hop(world, source.subnet, False, packet.target_address, back, answer=True)
+
+
+def _nat_hops(
+    world: World, id: str, source: Interface, packet: Packet, ephemeral: Span, answered: bool
+) -> Iterator[Hop]:
+    gateway = world.estate.nat_gateways[id]
+    service = Intervals.point(packet.service)
+    if packet.service >> 16 not in (1, 6, 17):
+        yield Hop("gateway", id, f"{id} translates tcp, udp and icmp only", "no")
+        return
+    crossing = gateway.subnet != source.subnet
+    if crossing:
+        yield acl_hop(world, gateway.subnet, False, packet.source_address, service)
+    yield acl_hop(world, gateway.subnet, True, packet.target_address, service)
+    out = routes.outward(world, gateway.subnet, gateway.vpc)
+    leaves = packet.target_address in out.internet
+    text = f"{id} {'leaves by an internet gateway' if leaves else 'has no route to an internet gateway'}"
+    yield Hop("gateway", id, text, "yes" if leaves else ("unknown" if packet.target_address in out.hidden else "no"))
+    if not gateway.public:
+        yield Hop("public-address", id, f"the public address of {id} is not known", "unknown")
+    if answered:
+        yield acl_hop(world, gateway.subnet, False, packet.target_address, answers(service, (1024, 65_535)), answer=True)
+        if crossing:
+            yield acl_hop(world, gateway.subnet, True, packet.source_address, answers(service, ephemeral), answer=True)
+
+
+def _seen_as(world: World, packet: Packet) -> int:
+    source = world.estate.interfaces[packet.source]
+    if packet.source_address >= 1 << 128:
+        return packet.source_address
+    public = next((one for private, one in source.public if private == packet.source_address), None)
+    if public is not None:
+        return public
+    out = routes.outward(world, source.subnet, source.vpc)
+    for id, addresses in out.nat.items():
+        known = world.estate.nat_gateways[id].public
+        if packet.target_address in addresses and known:
+            return known[0]
+    return packet.source_address
+
+
+def _balanced(world: World, packet: Packet, ephemeral: Span, answered: bool) -> Iterator[Hop]:
+    balancer = _balancer(world, packet.via or packet.source)
+    if packet.part == "targets":
+        text = f"what stands behind {balancer} is not known: {packet.target} has no targets in the input"
+        yield Hop("unknown", packet.target, text, "unknown")
+        return
+    yield Hop("load-balancer", packet.via or "", f"{balancer} passes the client's own packets to its targets", "yes")
+    target = world.estate.interfaces[packet.target]
+    source = world.estate.interfaces.get(packet.source)
+    service = Intervals.point(packet.service)
+    yield acl_hop(world, target.subnet, False, packet.source_address, service)
+    found = world.estate.load_balancers.get(packet.via or "")
+    hop = group_hop(world, target, "ingress", packet.source_address, source, packet.service)
+    if hop.passes != "yes" and found is not None and found.groups:
+        node = next((world.estate.interfaces[one] for one in found.interfaces if one in world.estate.interfaces), None)
+        if node is not None:
+            by_group = group_hop(world, target, "ingress", packet.source_address, node, packet.service)
+            hop = by_group if by_group.passes == "yes" else hop
+    yield hop
+    if answered:
+        yield acl_hop(world, target.subnet, True, packet.source_address, answers(service, ephemeral), answer=True)
