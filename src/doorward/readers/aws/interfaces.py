@@ -19,26 +19,24 @@ from doorward.readers.aws.layout import EXPECTED, Answer
 from doorward.readers.aws.shapes import (
     GroupName,
     Instance,
-    Ipv4Prefix,
-    Ipv6Address,
-    Ipv6Prefix,
+    PrivateAddress,
     Tag,
     WireInterface,
 )
 from doorward.readers.files import decoded
 
 _groups = msgspec.json.Decoder(list[GroupName] | None)
-_tags = msgspec.json.Decoder(list[Tag] | None)
-_ipv6 = msgspec.json.Decoder(list[Ipv6Address] | None)
-_prefixes4 = msgspec.json.Decoder(list[Ipv4Prefix] | None)
-_prefixes6 = msgspec.json.Decoder(list[Ipv6Prefix] | None)
-_EMPTY = frozenset((b"[]", b"null"))
+_new = tuple.__new__
+"""Makes a NamedTuple as its ``_make`` does, without the checks: interfaces are many."""
+
+
+_number = int.from_bytes
 
 
 def quick_address(text: str) -> int:
     """An IPv4 address by the C library (strict: four decimal numbers), anything else by our own parser."""
     try:
-        return int.from_bytes(inet_pton(AF_INET, text))
+        return _number(inet_pton(AF_INET, text))
     except (OSError, ValueError):
         return parse_address(text)
 
@@ -49,7 +47,6 @@ class InterfaceReader:
     def __init__(self) -> None:
         self._sets: dict[bytes, tuple[str, ...]] = {b"[]": (), b"null": ()}
         self._texts: dict[str, str] = {}
-        self._tags: dict[bytes, tuple[str, Tags]] = {b"[]": ("", ()), b"null": ("", ())}
         self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
 
     def make(self, wire: WireInterface, answer: Answer, instance: str | None = None) -> Interface:
@@ -59,54 +56,36 @@ class InterfaceReader:
         groups = self._sets.get(raw)
         if groups is None:
             groups = self._sets[raw] = self._read_groups(raw, answer, id)
+        listed = wire.private_ip_addresses
+        public: tuple[tuple[int, int], ...] = ()
         try:
-            public: tuple[tuple[int, int], ...] = ()
-            listed = wire.private_ip_addresses
-            if listed:
-                spans: list[Span] = []
-                for one in listed:
-                    if one.private_ip_address is None:
-                        continue
-                    number = quick_address(one.private_ip_address)
-                    spans.append((number, number))
-                    if one.association is not None and one.association.public_ip:
-                        public += ((number, quick_address(one.association.public_ip)),)
-                addresses = tuple(spans)
-            elif wire.private_ip_address:
-                number = quick_address(wire.private_ip_address)
-                addresses = ((number, number),)
-                if wire.association is not None and wire.association.public_ip:
-                    public = ((number, quick_address(wire.association.public_ip)),)
+            if listed and len(listed) == 1 and (text := listed[0].private_ip_address):
+                number = quick_address(text)
+                addresses: tuple[Span, ...] = ((number, number),)
+                link = listed[0].association
+                if link is not None and link.public_ip:
+                    public = ((number, quick_address(link.public_ip)),)
             else:
-                addresses = ()
-            raw6 = bytes(wire.ipv6_addresses)
-            if raw6 not in _EMPTY:
-                for six in decoded(_ipv6.decode, raw6, f"{answer.where}: {id}", EXPECTED) or ():
-                    number = parse_address(six.ipv6_address)
-                    addresses += ((number, number),)
-            raw4, raw6 = bytes(wire.ipv4_prefixes), bytes(wire.ipv6_prefixes)
-            if raw4 not in _EMPTY:
-                for four in decoded(_prefixes4.decode, raw4, f"{answer.where}: {id}", EXPECTED) or ():
-                    addresses += (parse_network(four.ipv4_prefix),)
-            if raw6 not in _EMPTY:
-                for prefix in decoded(_prefixes6.decode, raw6, f"{answer.where}: {id}", EXPECTED) or ():
-                    addresses += (parse_network(prefix.ipv6_prefix),)
+                addresses, public = _addresses(wire)
+            if wire.ipv6_addresses or wire.ipv4_prefixes or wire.ipv6_prefixes:
+                addresses += _more_addresses(wire)
         except ValueError as error:
             raise InvalidInput(f"interface {id}: {error}", where=answer.where) from error
-        tagged = bytes(wire.tag_set)
-        name, tags = self._tags.get(tagged) or self._read_tags(tagged, answer, id)
+        name = ""
+        tags: Tags = ()
+        if wire.tag_set:
+            name, tags = self._read_tags(wire.tag_set)
         attachment = wire.attachment
         if attachment is not None and attachment.instance_id:
             instance = attachment.instance_id
-        texts = self._texts
+        share = self._texts.setdefault
         vpc, subnet = wire.vpc_id or "", wire.subnet_id or ""
-        kind, description = wire.interface_type or "interface", wire.description or ""
-        return tuple.__new__(
+        kind, description = wire.interface_type or "interface", wire.description
+        return _new(
             Interface,
             (
-                id, texts.setdefault(vpc, vpc), texts.setdefault(subnet, subnet), groups, addresses, public,
-                texts.setdefault(kind, kind), name, texts.setdefault(description, description), instance, tags,
-                None, (), None, (), None,
+                id, share(vpc, vpc), share(subnet, subnet), groups, addresses, public, share(kind, kind), name,
+                share(description, description) if description else "", instance, tags, None, (), None, (), None,
             ),
         )  # fmt: skip
 
@@ -115,9 +94,34 @@ class InterfaceReader:
         ids = {one.group_id for one in listed if one.group_id is not None}
         return tuple(sorted(self._texts.setdefault(one, one) for one in ids))
 
-    def _read_tags(self, raw: bytes, answer: Answer, id: str) -> tuple[str, Tags]:
-        name, pairs = tags_of(decoded(_tags.decode, raw, f"{answer.where}: {id}", EXPECTED))
-        return name, tuple(self._pairs.setdefault(pair, pair) for pair in pairs)
+    def _read_tags(self, listed: list[Tag]) -> tuple[str, Tags]:
+        name, pairs = tags_of(listed)
+        return name, tuple([self._pairs.setdefault(pair, pair) for pair in pairs])
+
+
+def _addresses(wire: WireInterface) -> tuple[tuple[Span, ...], tuple[tuple[int, int], ...]]:
+    """Private IPv4 addresses of any number, and their public ones."""
+    spans: list[Span] = []
+    public: list[tuple[int, int]] = []
+    listed = wire.private_ip_addresses or [PrivateAddress(wire.private_ip_address, wire.association)]
+    for one in listed:
+        if one.private_ip_address:
+            number = quick_address(one.private_ip_address)
+            spans.append((number, number))
+            if one.association is not None and one.association.public_ip:
+                public.append((number, quick_address(one.association.public_ip)))
+    return tuple(spans), tuple(public)
+
+
+def _more_addresses(wire: WireInterface) -> tuple[Span, ...]:
+    """IPv6 addresses and delegated prefixes."""
+    spans: list[Span] = []
+    for six in wire.ipv6_addresses or ():
+        number = parse_address(six.ipv6_address)
+        spans.append((number, number))
+    spans += [parse_network(one.ipv4_prefix) for one in wire.ipv4_prefixes or ()]
+    spans += [parse_network(one.ipv6_prefix) for one in wire.ipv6_prefixes or ()]
+    return tuple(spans)
 
 
 def read_interfaces(context: Context) -> tuple[dict[str, Interface], dict[str, Holder]]:

@@ -61,32 +61,6 @@ class Attachment(Part):
     instance_id: str | None = None
 
 
-class WireInterface(Item):
-    """An element of ``NetworkInterfaces``; a large estate has 100,000, so rare parts stay undecoded."""
-
-    network_interface_id: str
-    vpc_id: str | None = None
-    subnet_id: str | None = None
-    groups: Raw = NOTHING
-    private_ip_address: str | None = None
-    private_ip_addresses: list[PrivateAddress] | None = None
-    association: Association | None = None
-    ipv6_addresses: Raw = NOTHING
-    ipv4_prefixes: Raw = NOTHING
-    ipv6_prefixes: Raw = NOTHING
-    interface_type: str | None = None
-    description: str | None = None
-    attachment: Attachment | None = None
-    tag_set: Raw = NOTHING
-
-
-class EmbeddedInterface(WireInterface):
-    """The same within an instance; not an element of a top-level list."""
-
-    def __post_init__(self) -> None:
-        """Not counted."""
-
-
 class GroupName(Part):
     """A security group by id and name."""
 
@@ -110,6 +84,32 @@ class Ipv6Prefix(Part):
     """A delegated IPv6 prefix."""
 
     ipv6_prefix: str
+
+
+class WireInterface(Item):
+    """An element of ``NetworkInterfaces``; a large estate has 100,000, and their lists of groups repeat, so these stay undecoded."""
+
+    network_interface_id: str
+    vpc_id: str | None = None
+    subnet_id: str | None = None
+    groups: Raw = NOTHING
+    private_ip_address: str | None = None
+    private_ip_addresses: list[PrivateAddress] | None = None
+    association: Association | None = None
+    ipv6_addresses: list[Ipv6Address] | None = None
+    ipv4_prefixes: list[Ipv4Prefix] | None = None
+    ipv6_prefixes: list[Ipv6Prefix] | None = None
+    interface_type: str | None = None
+    description: str | None = None
+    attachment: Attachment | None = None
+    tag_set: TagList = None
+
+
+class EmbeddedInterface(WireInterface):
+    """The same within an instance; not an element of a top-level list."""
+
+    def __post_init__(self) -> None:
+        """Not counted."""
 
 
 class State(Part):
