@@ -7,6 +7,7 @@ Lives here: what there are few of, as the dictionaries that the AWS CLI prints. 
 from __future__ import annotations
 
 import random
+import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +21,7 @@ Json = dict[str, Any]
 
 def resource_id(prefix: str, number: int) -> str:
     """An id as AWS makes them: a prefix and 17 hexadecimal digits, the same in every run."""
-    return f"{prefix}-{(number * SCRAMBLE) & (2**68 - 1):017x}"
+    return f"{prefix}-{((number + zlib.crc32(prefix.encode())) * SCRAMBLE) & (2**68 - 1):017x}"
 
 
 @dataclass(slots=True)
@@ -197,6 +198,8 @@ def _describe(network: Network, peerings: list[tuple[VpcPlan, VpcPlan, str]], rn
         ]
     }
     documents["describe-load-balancers.json"] = {"LoadBalancers": []}
+    documents["describe-vpn-gateways.json"] = {"VpnGateways": []}
+    documents["describe-transit-gateways.json"] = {"TransitGateways": []}
     _prefix_lists(network, rng)
 
 

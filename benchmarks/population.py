@@ -93,7 +93,7 @@ def populate(rng: random.Random, network: Network, size: Any) -> Population:
                 vpc=vpc,
                 role=role,
                 open_egress=rng.random() < 0.6,
-                messy=rng.random() < 0.05,
+                messy=rng.random() < 0.05 and role != "common",
             )
             if role == "app":
                 _house(rng, group, place)
@@ -253,19 +253,16 @@ def _reach(book: _Book, step: int) -> None:
         client, server = book.take(book.apps), book.take(book.apps)
         while server.vpc is client.vpc or any(peer is server.vpc for peer, _ in client.vpc.peers):
             server = book.take(book.apps)
-        server.ingress.append(Allowed(7002, 7002, (), _networks(client.vpc)))
+        server.ingress.append(Allowed(7002, 7002, (), (client.vpc.cidr,)))
         book.add("reach", book.select(client), book.select(server), "tcp/7002")
     elif step < 40:
         server = book.take([one for one in book.apps if one.role == "edge"])
         book.add("reach", "internet", book.select(server), "tcp/443")
     elif step < 60:
-        edge = book.take([one for one in population.edges if one.cidrs])
-        network = book.take(edge.client.subnets)
-        cidrs = [network.cidr, network.cidr6] if network.cidr6 else [network.cidr]
-        book.add("reach", cidrs, book.select(edge.server), f"tcp/{edge.port}")
-        for app in book.population.by_vpc[edge.client.vpc.id]:  # all who live in that subnet may go out there
-            if not app.open_egress and app.role in ("app", "edge"):
-                app.egress.append(Allowed(edge.port, edge.port, (edge.server,), ()))
+        # From outside, not from a private range: those mean other interfaces in every component.
+        server = book.take([one for one in book.apps if one.role == "edge"])
+        server.ingress.append(Allowed(9000, 9000, (), (FOREIGN,)))
+        book.add("reach", FOREIGN, book.select(server), "tcp/9000")
     elif step < 80:
         client = book.take([one for one in book.apps if one.role == "app" and one.vpc.nat and _plain(one)])
         client.egress.append(Allowed(443, 443, (), (FOREIGN,)))
