@@ -495,6 +495,10 @@ def documents() -> dict[str, Json]:
                 }
             ]
         },
+        "describe-vpn-gateways": {"VpnGateways": []},
+        "describe-transit-gateways": {"TransitGateways": []},
+        "describe-vpc-peering-connections": {"VpcPeeringConnections": []},
+        "describe-vpc-endpoints": {"VpcEndpoints": []},
         "describe-route-tables": {"RouteTables": _tables()},
         "describe-network-acls": {"NetworkAcls": _acls()},
         "describe-security-groups": {"SecurityGroups": _groups()},
