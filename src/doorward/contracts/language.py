@@ -10,12 +10,12 @@ matches anything (``selectors``).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TypeVar, cast
 
 from doorward.contracts.contract import Contract, Must, Selector, Severity
 from doorward.contracts.schema import json_schema
-from doorward.contracts.shapes import BY_NAME, KEYS, MAX_TERM, MAX_TEXT, MUSTS, SEVERITIES, TOP_KEYS, VERSION
+from doorward.contracts.shapes import BY_NAME, MAX_TERM, MAX_TEXT, MUSTS, REQUIRED, SEVERITIES, TOP_KEYS, VERSION
 from doorward.contracts.terms import hint_for, looks_typed, parse_selector, parse_service_term
 from doorward.contracts.yaml_safe import MAX_BYTES, Mapping, Node, Scalar, Sequence, load
 from doorward.errors import InvalidContract
@@ -28,7 +28,7 @@ T = TypeVar("T")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def parse_contracts(data: bytes | str, file: str = "contracts") -> tuple[Contract, ...]:
+def parse_contracts(data: bytes | memoryview | str, file: str = "contracts") -> tuple[Contract, ...]:
     """The contracts of one file, in its order.
 
     ``file`` is its name for messages and for ``Contract.file``. Raises ``Unreadable`` for what is no YAML text,
@@ -44,7 +44,9 @@ def parse_contracts(data: bytes | str, file: str = "contracts") -> tuple[Contrac
     return contracts
 
 
-def read_all(data: bytes | str, file: str = "contracts") -> tuple[tuple[Contract, ...], list[InvalidContract]]:
+def read_all(
+    data: bytes | memoryview | str, file: str = "contracts"
+) -> tuple[tuple[Contract, ...], list[InvalidContract]]:
     """The valid contracts and every mistake in the others. Raises ``Unreadable`` or ``InvalidContract`` for a file
     that is not a mapping of contracts at all."""
     reader = _Reader(file)
@@ -78,10 +80,9 @@ class _Reader:
                               "a check of nothing would always pass")  # fmt: skip
         found: list[Contract] = []
         for name, body in listed.items.items():
-            try:
-                found.append(self.contract(name, listed.keys[name], body))
-            except InvalidContract as mistake:
-                self.mistakes.append(mistake)
+            contract = self.contract(name, listed.keys[name], body)
+            if contract is not None:
+                found.append(contract)
         return tuple(found)
 
     def top(self, root: Mapping) -> None:
@@ -104,42 +105,67 @@ class _Reader:
             raise self.refuse(version, "version", f"got {_shown(version)}; expected {VERSION}",
                               f"write version: {VERSION}")  # fmt: skip
 
-    def contract(self, name: str, key: Scalar, body: Node) -> Contract:
+    def contract(self, name: str, key: Scalar, body: Node) -> Contract | None:
         path = f"contracts.{name}"
         if not name.strip() or len(name) > MAX_TEXT or _UNPRINTABLE.search(name):
-            raise self.refuse(key, "contracts", f"{name[:60]!r} is not a name; expected printable text",
-                              "e.g. people-can-log-in")  # fmt: skip
+            self.mistakes.append(
+                self.refuse(key, "contracts", f"{name[:60]!r} is not a name; expected printable text",
+                            "e.g. people-can-log-in")
+            )  # fmt: skip
+            return None
         if not isinstance(body, Mapping):
-            raise self.refuse(body, path, f"got {_kind(body)}; expected the keys must, from, to and service")
+            self.mistakes.append(
+                self.refuse(body, path, f"got {_kind(body)}; expected the keys must, from, to and service")
+            )
+            return None
         items = body.items
+        known = len(self.mistakes)
         for word in items:
             if word not in BY_NAME:
-                raise self.refuse(
-                    body.keys[word], path, f"the key {word!r} is not known; expected one of {', '.join(BY_NAME)}",
-                    hint_for(word, BY_NAME),
-                )  # fmt: skip
-        for each in KEYS:
-            if each.required and each.name not in items:
-                raise self.refuse(key, path, f"the key {each.name} is missing", _missing_hint(each.name))
-        sources = self.each(items["from"], f"{path}.from", self.selector)
-        targets = self.each(items["to"], f"{path}.to", self.selector)
-        if all(one.kind == "internet" for one in (*sources, *targets)):
-            raise self.refuse(body, path, "both from and to are the internet; expected one end in the estate")
+                message = f"the key {word!r} is not known; expected one of {', '.join(BY_NAME)}"
+                self.mistakes.append(self.refuse(body.keys[word], path, message, hint_for(word, BY_NAME)))
+        for word in REQUIRED:
+            if word not in items:
+                self.mistakes.append(self.refuse(key, path, f"the key {word} is missing", _missing_hint(word)))
+        must = self.of(items, "must", path, self.must) or "reach"
+        sources = self.of(items, "from", path, self.selectors_of) or ()
+        targets = self.of(items, "to", path, self.selectors_of) or ()
+        services = self.of(items, "service", path, self.services_of) or EMPTY
+        ephemeral = self.of(items, "ephemeral", path, self.ports) or EPHEMERAL
+        why, owner = self.of(items, "why", path, self.text), self.of(items, "owner", path, self.text)
+        severity = self.of(items, "severity", path, self.severity) or "high"
+        if sources and targets and all(one.kind == "internet" for one in (*sources, *targets)):
+            self.mistakes.append(
+                self.refuse(body, path, "both from and to are the internet; expected one end in the estate")
+            )
+        if len(self.mistakes) > known:
+            return None
         return Contract(
-            name=name,
-            must=cast(Must, self.choice(items["must"], f"{path}.must", MUSTS)),
-            sources=sources,
-            targets=targets,
-            services=_union(self.each(items["service"], f"{path}.service", self.service)),
-            ephemeral=self.ports(items["ephemeral"], f"{path}.ephemeral") if "ephemeral" in items else EPHEMERAL,
-            why=self.text(items["why"], f"{path}.why") if "why" in items else None,
-            owner=self.text(items["owner"], f"{path}.owner") if "owner" in items else None,
-            severity=cast(Severity, self.choice(items["severity"], f"{path}.severity", SEVERITIES))
-            if "severity" in items
-            else "high",
-            line=key.line,
-            file=self.file,
-        )
+            name, must, sources, targets, services, ephemeral, why, owner, severity, line=key.line, file=self.file
+        )  # fmt: skip
+
+    def of(self, items: dict[str, Node], name: str, path: str, read: Callable[[Node, str], T]) -> T | None:
+        """The value of a key, or None when it is absent or a mistake (which is then kept)."""
+        node = items.get(name)
+        if node is None:
+            return None
+        try:
+            return read(node, f"{path}.{name}")
+        except InvalidContract as mistake:
+            self.mistakes.append(mistake)
+            return None
+
+    def must(self, node: Node, path: str) -> Must:
+        return cast(Must, self.choice(node, path, MUSTS))
+
+    def severity(self, node: Node, path: str) -> Severity:
+        return cast(Severity, self.choice(node, path, SEVERITIES))
+
+    def selectors_of(self, node: Node, path: str) -> tuple[Selector, ...]:
+        return self.each(node, path, self.selector)
+
+    def services_of(self, node: Node, path: str) -> Intervals:
+        return _union(self.each(node, path, self.service))
 
     def each(self, node: Node, path: str, one: Callable[[Node, str], T]) -> tuple[T, ...]:
         """One term or a list of them."""
@@ -208,9 +234,9 @@ class _Reader:
         return first, last
 
 
-def _union(parts: Iterable[Intervals]) -> Intervals:
-    found = EMPTY
-    for part in parts:
+def _union(parts: tuple[Intervals, ...]) -> Intervals:
+    found = parts[0]
+    for part in parts[1:]:
         found |= part
     return found
 

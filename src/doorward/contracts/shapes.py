@@ -43,6 +43,7 @@ KEYS: tuple[Key, ...] = (
         "out."),
 )  # fmt: skip
 BY_NAME = {key.name: key for key in KEYS}
+REQUIRED = tuple(key.name for key in KEYS if key.required)
 TOP_KEYS = ("version", "contracts")
 
 

@@ -73,7 +73,7 @@ class _Open:
     size: int = 1
 
 
-def load(data: bytes | str, file: str) -> Node:
+def load(data: bytes | memoryview | str, file: str) -> Node:
     """The one document of ``data``.
 
     Raises ``Unreadable`` for bytes that are no YAML text, ``InvalidContract`` for YAML that is refused.
@@ -82,12 +82,14 @@ def load(data: bytes | str, file: str) -> Node:
     return _Builder(file).build(_events(text, file))
 
 
-def decode(data: bytes | str, file: str) -> str:
+def decode(data: bytes | memoryview | str, file: str) -> str:
     """UTF-8 text of bounded size, without byte order mark. Raises ``Unreadable``."""
     if len(data) > MAX_BYTES:
         raise Unreadable(
             f"{len(data):,} bytes; a contracts file may have {MAX_BYTES:,}", where=file, hint="split the file"
         )
+    if isinstance(data, memoryview):
+        data = bytes(data)
     if isinstance(data, bytes):
         if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise Unreadable("UTF-16 text; expected UTF-8", where=file, hint="save the file as UTF-8")
