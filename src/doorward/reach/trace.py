@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from doorward.model.addresses import show_address
-from doorward.model.estate import AclEntry, Interface, Route
+from doorward.model.estate import AclEntry, Estate, Interface, Route
 from doorward.model.intervals import Intervals, Span
 from doorward.model.rules import AnyPeer, Direction, Group, GroupPeer, PrefixListPeer, Rule
 from doorward.model.services import EPHEMERAL, show_span
@@ -402,3 +402,35 @@ def _balanced(world: World, packet: Packet, ephemeral: Span, answered: bool) -> 
     yield hop
     if answered:
         yield acl_hop(world, target.subnet, True, packet.source_address, answers(service, ephemeral), answer=True)
+
+
+# --- which rules admit a packet ---------------------------------------------------------------------------------
+
+
+def admitting_rules(world: World, packet: Packet, direction: Direction) -> list[Rule]:
+    """The rules on one side (``egress`` of the source, ``ingress`` of the target) that admit a packet for certain."""
+    id, peer_id = (packet.source, packet.target) if direction == "egress" else (packet.target, packet.source)
+    address = packet.target_address if direction == "egress" else packet.source_address
+    interface = world.estate.interfaces.get(id)
+    if interface is None:
+        return []
+    peer = world.estate.interfaces.get(peer_id) if packet.way == "private" else None
+    found: list[Rule] = []
+    for name in interface.groups:
+        group = world.estate.groups.get(name)
+        for rule in group.rules if group is not None else ():
+            if rule.direction == direction:
+                if _matches(world, interface, direction, rule, address, peer, packet.service) == "yes":
+                    found.append(rule)
+    return found
+
+
+def group_matches(world: World, estate: Estate, group: str, rule: Rule, packet: Packet) -> bool:
+    """Whether one rule of one group helps to admit a packet at either end."""
+    id, peer_id = (packet.source, packet.target) if rule.direction == "egress" else (packet.target, packet.source)
+    interface = estate.interfaces.get(id)
+    if interface is None or group not in interface.groups:
+        return False
+    address = packet.target_address if rule.direction == "egress" else packet.source_address
+    peer = estate.interfaces.get(peer_id) if packet.way == "private" else None
+    return _matches(world, interface, rule.direction, rule, address, peer, packet.service) != "no"

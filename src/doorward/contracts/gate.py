@@ -1,0 +1,232 @@
+"""Contracts judged on a plan: before, during any order of the apply, and after; what opens a gap, and how to avoid it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from doorward.contracts.check import in_order, verdict
+from doorward.contracts.contract import Contract
+from doorward.contracts.selectors import Matcher
+from doorward.errors import InvalidContract
+from doorward.model.plan import Plan, Step
+from doorward.model.rules import Rule
+from doorward.model.services import TCP, UDP, block
+from doorward.model.verdict import Outcome, Reason, Report, Verdict
+from doorward.reach.judge import Finding, judge
+from doorward.reach.order import Stage, stages, touched
+from doorward.reach.packet import OUTSIDE, Packet
+from doorward.reach.question import Question
+from doorward.reach.trace import admitting_rules, group_matches
+from doorward.reach.world import World
+
+_EVERYWHERE = ((0, (1 << 32) - 1), (1 << 128, (2 << 128) - 1))
+
+
+def gate(contracts: Iterable[Contract], plan: Plan) -> Report:
+    """Every contract before, during and after a plan, worst first.
+
+    Raises ``InvalidContract`` for a selector that matches nothing before the plan nor after it.
+    """
+    return Report(in_order(_Gate(plan).verdicts(tuple(contracts))), (*plan.notices, *plan.after.notices))
+
+
+class _Gate:
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.after = World(plan.after)
+        self.changes = touched(plan)
+        self.before = World(plan.before) if self.changes else self.after
+        self.after_matcher = Matcher(self.after)
+        self.before_matcher = Matcher(self.before) if self.changes else self.after_matcher
+        self._stages: dict[str, list[tuple[Stage, World, Matcher]]] = {}
+
+    def verdicts(self, contracts: Sequence[Contract]) -> list[Verdict]:
+        return [self.verdict(contract) for contract in contracts]
+
+    def verdict(self, contract: Contract) -> Verdict:
+        try:
+            question = self.after_matcher.question(contract)
+        except InvalidContract:
+            return self._gone(contract)
+        made = verdict(self.after, contract, question, judge(self.after, question))
+        before, before_question = self._before(contract, made.outcome)
+        made = replace(made, before=before)
+        made = self._during(contract, made)
+        return replace(made, established=self._established(made, before_question))
+
+    def _before(self, contract: Contract, after: Outcome) -> tuple[Outcome, Question | None]:
+        if not self.changes:
+            return after, None
+        try:
+            question = self.before_matcher.question(contract)
+        except InvalidContract:
+            return Outcome.CANNOT_TELL, None  # what it names does not exist yet
+        return verdict(self.before, contract, question, judge(self.before, question)).outcome, question
+
+    def _gone(self, contract: Contract) -> Verdict:
+        """Something that the contract names exists before the plan and not after it; else the contract is invalid."""
+        question = self.before_matcher.question(contract) if self.changes else self.after_matcher.question(contract)
+        before = judge(self.before, question).outcome
+        outcome = Outcome.BROKEN if contract.must == "reach" else Outcome.CANNOT_TELL
+        text = "the plan deletes what the contract names: " + ", ".join(
+            one.text for one in (*contract.sources, *contract.targets) if one.kind not in ("internet", "cidr")
+        )
+        return Verdict(
+            contract.name, outcome, contract.severity, contract.owner, contract.why,
+            reasons=(Reason("nobody", contract.name, text),), before=before, during_apply=outcome, established=outcome,
+        )  # fmt: skip
+
+    # --- during -------------------------------------------------------------------------------------------------
+
+    def _during(self, contract: Contract, made: Verdict) -> Verdict:
+        worst = max(made.outcome, made.before or made.outcome, key=lambda one: one.badness)
+        if not self.changes or made.outcome is Outcome.BROKEN or made.before is Outcome.BROKEN:
+            return replace(made, during_apply=worst)
+        worst = made.outcome if made.before is Outcome.CANNOT_TELL else worst
+        reasons: tuple[Reason, ...] = ()
+        order: tuple[str, ...] = ()
+        for stage, world, matcher in self._moments("trough" if contract.must == "reach" else "crest"):
+            try:
+                question = matcher.question(contract)
+            except InvalidContract:
+                continue
+            finding = judge(world, question)
+            if finding.nobody is not None or finding.outcome.badness <= worst.badness:
+                continue
+            worst = finding.outcome
+            seen = verdict(world, contract, question, finding)
+            reasons, order = self._gap(stage, finding, seen)
+            if worst is Outcome.BROKEN:
+                break
+        return replace(made, during_apply=worst, during_reasons=reasons, safe_order=order)
+
+    def _moments(self, side: str) -> list[tuple[Stage, World, Matcher]]:
+        found = self._stages.get(side)
+        if found is None:
+            found = []
+            for stage in stages(self.plan, "trough" if side == "trough" else "crest"):
+                estate = stage.estate
+                if side == "trough":
+                    # Who is only being created has nothing to lose yet.
+                    here = {id: one for id, one in estate.interfaces.items() if id in self.plan.before.interfaces}
+                    estate = replace(estate, interfaces=here)
+                world = World(estate)
+                found.append((stage, world, Matcher(world)))
+            self._stages[side] = found
+        return found
+
+    def _gap(self, stage: Stage, finding: Finding, seen: Verdict) -> tuple[tuple[Reason, ...], tuple[str, ...]]:
+        """Which step opens the gap, and an order that does not."""
+        packet = finding.packet
+        if packet is None:
+            return seen.reasons, ()
+        if seen.reasons and finding.outcome is Outcome.BROKEN and packet.way in ("private", "arrival", "departure"):
+            removing, adding = self._steps_for(packet)
+            reasons = [
+                Reason("security-group", step.address, _opens(step, adding, stage), rule.id, rule.direction, origin=step.address)
+                for step, rule in removing
+            ]
+            return (*reasons, *seen.reasons), _safe_order(removing, adding)
+        label = (Reason("unknown", stage.label, f"at the moment: {stage.label}"),) if stage.label else ()
+        return (*seen.reasons, *label), ()
+
+    def _steps_for(self, packet: Packet) -> tuple[list[tuple[Step, Rule]], list[tuple[Step, Rule]]]:
+        """Steps that remove, and steps that add, a rule that admits a packet."""
+        before, after = self.plan.before, self.plan.after
+        removing = [
+            (step, rule)
+            for step in self.plan.steps
+            for group, rule in step.removed
+            if group_matches(self.before, before, group, rule, packet)
+        ]
+        adding = [
+            (step, rule)
+            for step in self.plan.steps
+            for group, rule in step.added
+            if group_matches(self.after, after, group, rule, packet)
+        ]
+        return removing, adding
+
+    # --- established connections --------------------------------------------------------------------------------
+
+    def _established(self, made: Verdict, before: Question | None) -> Outcome:
+        """What happens to connections that are open when the plan is applied.
+
+        Removing a rule leaves tracked connections alone and cuts untracked ones (EC2 User Guide, *Security group
+        connection tracking*); ACLs and routes know no connections.
+        """
+        if made.outcome is not Outcome.BROKEN or made.before is not Outcome.KEPT or made.witness is None or before is None:
+            return made.outcome
+        if any(reason.kind not in ("security-group",) for reason in made.reasons):
+            return Outcome.BROKEN
+        one = made.witness
+        way = "arrival" if one.source == OUTSIDE else "departure" if one.target == OUTSIDE else "private"
+        packet = Packet(
+            one.source, one.source_address, one.target, one.target_address, one.service,
+            "arrival" if way == "arrival" else "departure" if way == "departure" else "private",
+        )  # fmt: skip
+        for id in (one.source, one.target):
+            was, now = self.plan.before.interfaces.get(id), self.plan.after.interfaces.get(id)
+            if was is not None and now is not None and was.groups != now.groups:
+                return Outcome.CANNOT_TELL  # tracking across a change of groups is not documented
+        return Outcome.BROKEN if self._untracked(packet) else Outcome.KEPT
+
+    def _untracked(self, packet: Packet) -> bool:
+        protocol = packet.service >> 16
+        if protocol not in (TCP, UDP):
+            return False
+        for id in (packet.source, packet.target):
+            interface = self.plan.before.interfaces.get(id)
+            if interface is None:
+                continue
+            direction = "egress" if id == packet.source else "ingress"
+            admitting = admitting_rules(self.before, packet, "egress" if direction == "egress" else "ingress")
+            if not any(rule.peer in _EVERYWHERE for rule in admitting):
+                continue
+            low, high = block(protocol)
+            for group in interface.groups:
+                known = self.plan.before.groups.get(group)
+                for rule in known.rules if known is not None else ():
+                    if rule.direction != direction and rule.peer in _EVERYWHERE:
+                        if rule.service[0] <= low and high <= rule.service[1]:
+                            return True
+        return False
+
+
+def _opens(step: Step, adding: list[tuple[Step, Rule]], stage: Stage) -> str:
+    moment = f" ({stage.label})" if stage.label else ""
+    if any(other is step for other, _ in adding):
+        return f"{step.address} revokes before it authorises: in between nothing admits this{moment}" + _note(step)
+    if adding:
+        return f"{step.address} removes the rule; {adding[0][0].address} adds another, but may come later{moment}" + _note(step)
+    return f"{step.address} removes the rule that admits this{moment}" + _note(step)
+
+
+def _note(step: Step) -> str:
+    return f": {step.note}" if step.note else ""
+
+
+def _safe_order(removing: list[tuple[Step, Rule]], adding: list[tuple[Step, Rule]]) -> tuple[str, ...]:
+    if not removing or not adding:
+        return ()
+    add, remove = adding[0], removing[0]
+    if add[1].key == remove[1].key:
+        return (
+            f"leave {remove[0].address} as it is in this apply: the same rule cannot exist twice "
+            "(InvalidPermission.Duplicate), so it cannot be added first",
+            "if the edit is needed, first add a wider or split rule that admits the same traffic, apply, then edit, apply, "
+            "then remove the helper",
+        )
+    if add[0].address == remove[0].address and add[0] is not remove[0]:
+        return (
+            f"set lifecycle {{ create_before_destroy = true }} on {add[0].address}: the new rule differs from the old, "
+            "so both can exist at once",
+            "or apply twice: add the new rule under another name, then remove the old one",
+        )
+    if add[0] is remove[0]:
+        return (
+            f"first apply: add the new rule to {add[0].address} and keep the old one",
+            "second apply: remove the old rule",
+        )
+    return (f"first apply: {add[0].address} alone (-target={add[0].address})", f"second apply: {remove[0].address}")

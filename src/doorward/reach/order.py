@@ -1,0 +1,287 @@
+"""Every order in which an apply can run, bracketed by a few estates.
+
+Rules only allow, so the least that can flow at any moment of an apply is found in the *trough* (all removals done, no
+addition yet) and the most in the *crest* (all additions, no removal yet). Both are tightened by what can never be:
+
+* a rule that is modified in place is old or new, never neither (EC2 API, *ModifySecurityGroupRules*): what both allow
+  always flows;
+* a rule that is removed only after another was added (the plan's own dependency order, ``create_before_destroy``):
+  what both allow always flows. For one packet this is exact: it is unsupported at some moment if and only if the
+  removals of all its rules can be done before any addition that supports it;
+* an interface's list of groups is replaced at once (EC2 API, *ModifyNetworkInterfaceAttribute*): memberships are old
+  or new, interface by interface, which gives a stage each;
+* ACL entries: a changed allow is absent and a changed deny present in the trough, and the other way round in the crest:
+  with entries in any state, no more and no less than that can pass;
+* routes, tables and gateways are evaluated as they were, as they will be, and with only what stays.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple
+
+from doorward.model.estate import Acl, AclEntry, Estate, Interface, PrefixList, Route, RouteTable
+from doorward.model.plan import Plan, Step
+from doorward.model.rules import AnyPeer, Group, GroupPeer, PrefixListPeer, Rule, Rules
+
+MOST_MOVES = 4
+"""Up to this many interfaces that change groups are combined in every way; beyond, one by one and all."""
+NO_GROUP = "(no group at this moment)"
+
+
+class Stage(NamedTuple):
+    """One bracketing moment of an apply."""
+
+    estate: Estate
+    label: str
+    exact: bool
+    """False: an over-estimate (union of moments that cannot all be at once)."""
+
+
+def stages(plan: Plan, side: Literal["trough", "crest"]) -> Iterator[Stage]:
+    """The moments that bracket an apply from below (``trough``) or above (``crest``)."""
+    before, after = plan.before, plan.after
+    groups = _groups(plan, side)
+    acls = {id: _acl(before.acls.get(id), after.acls.get(id), side) for id in {*before.acls, *after.acls}}
+    lists = _prefix_lists(before, after, side)
+    for network, network_label in _networks(before, after):
+        for interfaces, label in _memberships(plan):
+            estate = replace(
+                network, groups=groups, acls=acls, prefix_lists=lists, interfaces=interfaces, notices=after.notices,
+                aliases={**before.aliases, **after.aliases},
+            )  # fmt: skip
+            yield Stage(estate, ", ".join(one for one in (network_label, label) if one), True)
+
+
+# --- rules ------------------------------------------------------------------------------------------------------
+
+
+def _groups(plan: Plan, side: Literal["trough", "crest"]) -> dict[str, Group]:
+    before, after = plan.before.groups, plan.after.groups
+    found: dict[str, Group] = {}
+    always = _always_there(plan) if side == "trough" else {}
+    for id in {*before, *after}:
+        old, new = before.get(id), after.get(id)
+        home = new or old
+        assert home is not None
+        if old is new:
+            found[id] = home
+            continue
+        if old is not None and new is not None and old.raw is not None and old.raw == new.raw:
+            found[id] = new
+            continue
+        if side == "crest":
+            rules: Rules = tuple(dict.fromkeys((*(old.rules if old else ()), *(new.rules if new else ()))))
+        else:
+            rules = _trough(old, new, plan, always.get(id, ()))
+        found[id] = home.with_rules(rules)
+    found[NO_GROUP] = Group(NO_GROUP, rules=())
+    return found
+
+
+def _trough(old: Group | None, new: Group | None, plan: Plan, always: tuple[Rule, ...]) -> Rules:
+    if old is None:
+        assert new is not None
+        # A new group and the rules in its own block are complete before anything can be put into it.
+        mine = {rule.key for step in plan.steps if step.does == "create" for id, rule in step.added
+                if id == new.id and step.address == (new.origin or new.id)}  # fmt: skip
+        return tuple(rule for rule in new.rules if rule.key in mine)
+    if new is None:
+        # A group goes after everything that uses it; only its standalone rules may go before.
+        early = {rule.key for step in plan.steps if step.address != (old.origin or old.id)
+                 for id, rule in step.removed if id == old.id}  # fmt: skip
+        return tuple(rule for rule in old.rules if rule.key not in early)
+    after = {rule.key: rule for rule in new.rules}
+    flapping = _flapping(plan, old.id)
+    kept = [
+        rule if rule.certain else after[rule.key]
+        for rule in old.rules
+        if rule.key in after and rule.key not in flapping
+    ]
+    return tuple(dict.fromkeys((*kept, *always)))
+
+
+def _flapping(plan: Plan, group: str) -> set[object]:
+    """Rules that one step removes and puts back (a description edited inline): there before and after, not in between."""
+    found: set[object] = set()
+    for step in plan.steps:
+        if step.atomic:
+            continue
+        removed = {rule.key for id, rule in step.removed if id == group}
+        found |= removed & {rule.key for id, rule in step.added if id == group}
+    # The two halves of a replacement are two steps.
+    gone = {rule.key: step for step in plan.steps for id, rule in step.removed if id == group}
+    for step in plan.steps:
+        for id, rule in step.added:
+            other = gone.get(rule.key)
+            if id == group and other is not None and other is not step and not _precedes(plan, step, other):
+                found.add(rule.key)
+    return found
+
+
+def _always_there(plan: Plan) -> dict[str, tuple[Rule, ...]]:
+    """Group → traffic that some removed or some added rule allows at every moment."""
+    found: dict[str, list[Rule]] = defaultdict(list)
+    for removing in plan.steps:
+        for group, gone in removing.removed:
+            for adding in plan.steps:
+                if not (adding is removing and adding.atomic) and not _precedes(plan, adding, removing):
+                    continue
+                for other, come in adding.added:
+                    if other == group:
+                        both = _both(gone, come)
+                        if both is not None:
+                            found[group].append(both)
+    return {group: tuple(rules) for group, rules in found.items()}
+
+
+def _precedes(plan: Plan, first: Step, second: Step) -> bool:
+    """Whether ``first`` always ends before ``second`` begins, by the plan's dependencies."""
+    by_id = {step.id: step for step in plan.steps}
+    seen: set[str] = set()
+    todo = list(second.needs)
+    while todo:
+        id = todo.pop()
+        if id == first.id:
+            return True
+        if id not in seen and id in by_id:
+            seen.add(id)
+            todo.extend(by_id[id].needs)
+    return False
+
+
+def _both(one: Rule, other: Rule) -> Rule | None:
+    """A rule for what two rules both allow, where one rule can say it."""
+    if one.direction != other.direction:
+        return None
+    low, high = max(one.service[0], other.service[0]), min(one.service[1], other.service[1])
+    if low > high:
+        return None
+    peer = one.peer
+    if one.peer != other.peer:
+        if isinstance(one.peer, GroupPeer | PrefixListPeer | AnyPeer) or isinstance(
+            other.peer, GroupPeer | PrefixListPeer | AnyPeer
+        ):
+            return None
+        first, last = max(one.peer[0], other.peer[0]), min(one.peer[1], other.peer[1])
+        if first > last:
+            return None
+        peer = (first, last)
+    return Rule(
+        one.direction, (low, high), peer, one.id, other.origin or one.origin, None,
+        one.certain and other.certain, one.unknown or other.unknown,
+    )  # fmt: skip
+
+
+def _prefix_lists(before: Estate, after: Estate, side: str) -> dict[str, PrefixList]:
+    """Modifying a list's entries is one call: old or new. What both hold always counts, what either holds may."""
+    found: dict[str, PrefixList] = {}
+    for id in {*before.prefix_lists, *after.prefix_lists}:
+        old, new = before.prefix_lists.get(id), after.prefix_lists.get(id)
+        home = new or old
+        assert home is not None
+        if old is None or new is None or old.cidrs == new.cidrs:
+            found[id] = home
+        elif old.cidrs is None or new.cidrs is None:
+            found[id] = replace(home, cidrs=None)
+        else:
+            found[id] = replace(home, cidrs=old.cidrs & new.cidrs if side == "trough" else old.cidrs | new.cidrs)
+    return found
+
+
+# --- ACLs, routes and the rest of the network -------------------------------------------------------------------
+
+
+def _acl(old: Acl | None, new: Acl | None, side: Literal["trough", "crest"]) -> Acl:
+    home = new or old
+    assert home is not None
+    if old is None or new is None or old.entries == new.entries:
+        return home
+    same = {_entry(one) for one in old.entries} & {_entry(one) for one in new.entries}
+    entries = tuple(
+        one
+        for one in dict.fromkeys((*new.entries, *old.entries))
+        if _entry(one) in same or one.allow == (side == "crest")
+    )
+    return replace(home, entries=entries, unknown=old.unknown or new.unknown)
+
+
+def _entry(one: AclEntry) -> AclEntry:
+    return one._replace(origin=None)
+
+
+def _networks(before: Estate, after: Estate) -> Iterator[tuple[Estate, str]]:
+    """Everything but groups, ACL entries and memberships: as it will be, as it was, and what stays."""
+    yield after, ""
+    parts = ("subnets", "route_tables", "vpcs", "peerings", "transit_gateways", "nat_gateways", "load_balancers", "target_groups")
+    if all(_same(getattr(before, part), getattr(after, part)) for part in parts):
+        return
+    # What is new is of no concern while it is not there; what was there is judged as it was.
+    was: dict[str, Any] = {part: {**getattr(after, part), **getattr(before, part)} for part in parts}
+    yield replace(after, **was), "routes and gateways as before"
+    tables = {id: _staying(before.route_tables.get(id), table) for id, table in after.route_tables.items()}
+    if tables != dict(after.route_tables) and tables != dict(before.route_tables):
+        staying: dict[str, Any] = {**was, "route_tables": {**was["route_tables"], **tables}}
+        yield replace(after, **staying), "without the routes that change"
+
+
+def _same(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
+    return one is other or all(other.get(id) == element for id, element in one.items())
+
+
+def _staying(old: RouteTable | None, new: RouteTable) -> RouteTable:
+    if old is None:
+        return new
+    mine: set[Route] = {one._replace(origin=None) for one in old.routes}
+    return replace(new, routes=tuple(one for one in new.routes if one._replace(origin=None) in mine))
+
+
+# --- memberships ------------------------------------------------------------------------------------------------
+
+
+def _memberships(plan: Plan) -> Iterator[tuple[Mapping[str, Interface], str]]:
+    before, after = plan.before.interfaces, plan.after.interfaces
+    if before is after:
+        yield after, ""
+        return
+    moved = [
+        id
+        for id, now in after.items()
+        if (was := before.get(id)) is not None and was.groups != now.groups and was is not now
+    ]
+    if not moved:
+        yield after, ""
+        return
+    for chosen in _subsets(moved):
+        mixed = dict(after)
+        for id in moved:
+            if id not in chosen:
+                mixed[id] = after[id]._replace(groups=before[id].groups or (NO_GROUP,))
+        label = "groups of interfaces as before" if not chosen else ""
+        if chosen and len(chosen) < len(moved):
+            label = f"{', '.join(sorted(chosen)[:3])} already in its new groups, others not yet"
+        yield mixed, label
+
+
+def _subsets(moved: list[str]) -> Iterator[frozenset[str]]:
+    if len(moved) <= MOST_MOVES:
+        for size in range(len(moved) + 1):
+            for chosen in itertools.combinations(moved, size):
+                yield frozenset(chosen)
+        return
+    everyone = frozenset(moved)
+    yield frozenset()
+    yield everyone
+    for one in moved[:64]:
+        yield frozenset([one])
+        yield everyone - {one}
+
+
+def touched(plan: Plan) -> bool:
+    """Whether a plan changes anything that traffic depends on."""
+    return plan.before is not plan.after and (bool(plan.steps) or plan.before != plan.after)
+
+
