@@ -149,7 +149,8 @@ def _manifests(context: Context) -> None:
         for scope in manifest.scopes:
             for denied in scope.denied:
                 context.notice(
-                    denied.key, f"{denied.call} was denied in {scope.account} {scope.region} ({denied.code}): not known"
+                    denied.key,
+                    f"{denied.call} gave nothing in {scope.account} {scope.region} ({denied.code}): not known",
                 )
 
 

@@ -336,12 +336,13 @@ def read_prefix_lists(context: Context) -> dict[str, PrefixList]:
     for id, spans in entries.items():
         base = found.get(id) or PrefixList(id)
         found[id] = replace(base, cidrs=Intervals(spans))
-    for one in found.values():
-        if one.cidrs is None:
-            context.notice(
-                one.id, f"entries of prefix list {one.name or one.id} were not read: not known; add "
-                f"`aws ec2 get-managed-prefix-list-entries` as ManagedPrefixListEntries-{one.id}.json",
-            )  # fmt: skip
+    unread = sorted(one.name or one.id for one in found.values() if one.cidrs is None)
+    if unread:
+        more = f" and {len(unread) - 3} more" if len(unread) > 3 else ""
+        context.notice(
+            "PrefixLists", f"entries of prefix lists {', '.join(unread[:3])}{more} were not read: not known; add "
+            "`aws ec2 get-managed-prefix-list-entries` as ManagedPrefixListEntries-pl-….json",
+        )  # fmt: skip
     return found
 
 
