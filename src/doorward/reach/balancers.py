@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from doorward.model.addresses import FAMILY_ALL, parse_address
+from doorward.model.addresses import FAMILY_ALL, INTERNET, parse_address
 from doorward.model.estate import LoadBalancer, Target, TargetGroup
 from doorward.model.intervals import EMPTY, Intervals, Span
 from doorward.model.rules import GroupPeer
@@ -203,7 +203,8 @@ def _carried(
                     yield Packet(
                         here.interface_of(source).id, here.span_of(source)[0], id, address, span[0], "balanced", balancer.id
                     )  # fmt: skip
-        yield from _from_internet(component, nodes[component], listened, outside & addresses, id, address, span, one, bound)
+        clients = outside & INTERNET & addresses
+        yield from _from_internet(component, nodes[component], listened, clients, id, address, span, one, bound)
         for packet in public_packets(world, sources, nodes, listened, bound):
             if _seen_admitted(world, packet, addresses, bound) and packet.source != id:
                 yield packet._replace(target=id, target_address=address, service=span[0], way="balanced", via=balancer.id)

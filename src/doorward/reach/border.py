@@ -172,6 +172,8 @@ def _departures(component: Component, cls: Cls, span: Span, bound: Bound, epheme
     world = component.world
     vpc, subnet = cls.key.vpc, cls.key.subnet
     out = routes.outward(world, subnet, vpc)
+    # The answer enters by the internet gateway again, where an ingress route table may take it elsewhere.
+    entered = EVERYWHERE if ephemeral is None or bound is Bound.UPPER or not edge_routed(world, vpc) else EMPTY
     layers = [
         policy(component, cls, "egress", bound).outside(span),
         acls.admitted(world, subnet, egress=True, span=span, bound=bound),
@@ -192,13 +194,13 @@ def _departures(component: Component, cls: Cls, span: Span, bound: Bound, epheme
         if low // BLOCK in (ICMP, TCP, UDP):
             for gateway, routed in out.nat.items():
                 passed, sources = _through_nat(component, gateway, subnet, (low, high), bound, ephemeral)
-                nat.append(Translated(gateway, addresses & routed & V4 & passed, sources))
+                nat.append(Translated(gateway, addresses & routed & V4 & passed & entered, sources))
         found.append(
             Departure(
                 low,
                 high,
-                addresses & out.internet & V4,
-                addresses & V6_SET & (out.internet | out.egress_only),
+                addresses & out.internet & V4 & entered,
+                addresses & V6_SET & ((out.internet & entered) | out.egress_only),
                 tuple(nat),
                 addresses & out.hidden if bound is Bound.UPPER else EMPTY,
             )

@@ -12,6 +12,9 @@ from doorward.reach.question import Question, Side
 from doorward.reach.world import Bound, World
 
 
+SAME = "the only source and the only target are the same interface: there is nobody to judge"
+
+
 class Finding(NamedTuple):
     """An outcome and the packet that decides it; ``nobody`` says why there was nothing to try."""
 
@@ -23,6 +26,8 @@ class Finding(NamedTuple):
 def judge(world: World, question: Question) -> Finding:
     """Kept, broken or cannot tell (design §2: one exact engine run in two bounds)."""
     nobody = nobody_to_judge(world, question)
+    if nobody is not None and nobody == SAME:
+        return Finding(Outcome.CANNOT_TELL, None, nobody)
     if question.must == "reach":
         doubtful = must.missing(world, question, Bound.LOWER)
         if doubtful is None:
@@ -52,7 +57,7 @@ def nobody_to_judge(world: World, question: Question) -> str | None:
         return None
     owners = [_owners(world, question.sources), _owners(world, question.targets)]
     if len(owners[0]) == 1 and owners[0] == owners[1]:
-        return "the only source and the only target are the same interface: there is nobody to judge"
+        return SAME
     return None
 
 

@@ -73,7 +73,10 @@ def _try(
     """Some packet towards an endpoint, whoever sends it."""
     to, address = component.interface_of(target).id, component.span_of(target)[0]
     for here, bits in sources.items():
-        source = (bits & -bits).bit_length() - 1
+        others = bits & ~component.of_interface(to) if here is component else bits
+        if not others:
+            continue
+        source = (others & -others).bit_length() - 1
         from_ = here.interface_of(source).id
         yield Packet(from_, here.span_of(source)[0], to, address, service, "private", balancer, "listener")
         return

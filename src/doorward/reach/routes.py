@@ -34,14 +34,19 @@ def legs(world: World, table: str | None, vpc: str) -> tuple[Leg, ...]:
     name = ("legs", table, vpc)
     found = world.cache.get(name)
     if found is None:
-        found = world.cache[name] = tuple(_legs(world, table))
+        found = world.cache[name] = tuple(_legs(world, table, vpc))
     return found  # type: ignore[return-value]  # the cache holds many kinds; this key only ever this one
 
 
-def _legs(world: World, table: str | None) -> Iterable[Leg]:
+def _legs(world: World, table: str | None, vpc: str) -> Iterable[Leg]:
     known = world.estate.route_tables.get(table) if table is not None else None
     if known is None:
-        yield Leg(EVERYWHERE, UNKNOWN_TABLE)
+        # "Every route table contains a local route for communication within the VPC" (VPC User Guide, *Route tables*).
+        own = world.estate.vpcs.get(vpc)
+        local = Intervals(own.cidrs) if own is not None else EMPTY
+        if local:
+            yield Leg(local, Route(local.spans[0], "local", "local"))
+        yield Leg(EVERYWHERE - local, UNKNOWN_TABLE)
         return
     spread: list[tuple[int, bool, int, Span, Route]] = []
     for order, route in enumerate(known.routes):
