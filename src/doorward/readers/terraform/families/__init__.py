@@ -1,0 +1,1 @@
+"""What each family of Terraform resources means for an estate, one module a family."""

@@ -1,0 +1,424 @@
+"""Reading attributes of a resource instance: known, absent, or not known yet and then resolved.
+
+A ``View`` looks at an instance or at one of its blocks. References (``one``, ``many``) answer with ids of the estate:
+real ids where the plan knows them, Terraform addresses for what does not exist yet.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from doorward.readers.terraform.configuration import Configuration, Found
+from doorward.readers.terraform.document import Document, Instance
+
+_ARN = ("id", "arn")
+KINDS: dict[str, dict[str, tuple[str, ...]]] = {
+    "group": {
+        "aws_security_group": ("id",),
+        "aws_default_security_group": ("id",),
+        "aws_vpc": ("default_security_group_id",),
+        "aws_default_vpc": ("default_security_group_id",),
+    },
+    "vpc": {
+        "aws_vpc": ("id",),
+        "aws_default_vpc": ("id",),
+        "aws_vpc_ipv4_cidr_block_association": ("vpc_id",),
+        "aws_internet_gateway_attachment": ("vpc_id",),
+    },
+    "subnet": {"aws_subnet": ("id",), "aws_default_subnet": ("id",)},
+    "route-table": {
+        "aws_route_table": ("id",),
+        "aws_default_route_table": ("id",),
+        "aws_vpc": ("default_route_table_id", "main_route_table_id"),
+        "aws_default_vpc": ("default_route_table_id", "main_route_table_id"),
+    },
+    "acl": {
+        "aws_network_acl": ("id",),
+        "aws_default_network_acl": ("id",),
+        "aws_vpc": ("default_network_acl_id",),
+        "aws_default_vpc": ("default_network_acl_id",),
+    },
+    "internet-gateway": {"aws_internet_gateway": ("id",), "aws_internet_gateway_attachment": ("internet_gateway_id",)},
+    "vpn-gateway": {"aws_vpn_gateway": ("id",), "aws_vpn_gateway_attachment": ("vpn_gateway_id",)},
+    "egress-only-gateway": {"aws_egress_only_internet_gateway": ("id",)},
+    "nat-gateway": {"aws_nat_gateway": ("id",)},
+    "peering": {
+        "aws_vpc_peering_connection": ("id",),
+        "aws_vpc_peering_connection_accepter": ("id", "vpc_peering_connection_id"),
+    },
+    "prefix-list": {
+        "aws_ec2_managed_prefix_list": ("id",),
+        "aws_prefix_list": ("id",),
+        "aws_vpc_endpoint": ("prefix_list_id",),
+    },
+    "interface": {
+        "aws_network_interface": ("id",),
+        "aws_instance": ("primary_network_interface_id",),
+        "aws_network_interface_attachment": ("network_interface_id",),
+    },
+    "autoscaling": {"aws_autoscaling_group": ("id", "name")},
+    "instance": {"aws_instance": ("id",), "aws_spot_instance_request": ("spot_instance_id",)},
+    "launch-template": {"aws_launch_template": ("id", "name")},
+    "launch-configuration": {"aws_launch_configuration": ("id", "name")},
+    "balancer": {"aws_lb": _ARN, "aws_alb": _ARN, "aws_elb": ("id", "name", "arn")},
+    "listener": {"aws_lb_listener": _ARN, "aws_alb_listener": _ARN},
+    "target-group": {"aws_lb_target_group": _ARN, "aws_alb_target_group": _ARN},
+    "target": {
+        "aws_instance": ("id", "private_ip"),
+        "aws_lambda_function": ("arn", "qualified_arn", "invoke_arn"),
+        "aws_lambda_alias": ("arn",),
+        "aws_lb": _ARN,
+        "aws_alb": _ARN,
+        "aws_network_interface": ("private_ip",),
+    },
+    "eip": {"aws_eip": ("id", "allocation_id", "public_ip")},
+    "database-subnets": {"aws_db_subnet_group": ("id", "name")},
+    "cluster": {"aws_rds_cluster": ("id", "cluster_identifier")},
+    "transit-gateway": {"aws_ec2_transit_gateway": ("id",)},
+    "transit-attachment": {
+        "aws_ec2_transit_gateway_vpc_attachment": ("id",),
+        "aws_ec2_transit_gateway_vpc_attachment_accepter": ("id", "transit_gateway_attachment_id"),
+        "aws_ec2_transit_gateway_peering_attachment": ("id",),
+    },
+    "transit-table": {
+        "aws_ec2_transit_gateway_route_table": ("id",),
+        "aws_ec2_transit_gateway": ("association_default_route_table_id", "propagation_default_route_table_id"),
+    },
+    "endpoint": {"aws_vpc_endpoint": ("id",)},
+    "rule": {
+        "aws_vpc_security_group_ingress_rule": ("id", "security_group_rule_id"),
+        "aws_vpc_security_group_egress_rule": ("id", "security_group_rule_id"),
+    },
+    "network-cidr": {"aws_vpc": ("ipv6_cidr_block", "cidr_block"), "aws_subnet": ("ipv6_cidr_block", "cidr_block")},
+}
+"""What may stand for what: kind → resource type → the attributes that name it, the usual one first."""
+_LOOKS: dict[str, str] = {
+    "group": "sg-", "subnet": "subnet-", "prefix-list": "pl-", "interface": "eni-", "rule": "sgr-",
+    "route-table": "rtb-", "instance": "i-", "target-group": "arn:", "target": "i-",
+}  # fmt: skip
+"""How a literal id of a kind begins, where one is found among the constants on the way."""
+_SAME_ELEMENT = frozenset({"id", "arn", "name", "allocation_id", "primary_network_interface_id", "cluster_identifier"})
+"""Attributes that name the very resource, so its Terraform address stands for them while they are unknown."""
+_HIDDEN_SOURCES = {
+    "group": frozenset({"aws_eks_cluster", "aws_elb", "aws_directory_service_directory", "aws_workspaces_directory"}),
+}
+
+
+class Ref(NamedTuple):
+    """What a single-valued reference stands for."""
+
+    ids: tuple[str, ...] = ()
+    certain: bool = True
+    open: bool = False
+    """It may also be something that is not among ``ids``."""
+    unknown: str | None = None
+
+    @property
+    def id(self) -> str | None:
+        """The id when there is exactly one for certain."""
+        return self.ids[0] if self.certain and len(self.ids) == 1 else None
+
+
+class Refs(NamedTuple):
+    """What a reference with many values stands for."""
+
+    certain: tuple[str, ...] = ()
+    maybe: tuple[str, ...] = ()
+    unknown: str | None = None
+    """Set when there may be more that cannot be named."""
+
+
+class World:
+    """A plan's document with its configuration."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.configuration = Configuration(document)
+        self.loose: dict[str, None] = {}
+        """Attributes whose members were read from references alone, where a literal beside them would not show."""
+
+    def view(self, instance: Instance) -> View:
+        """The whole instance."""
+        return View(self, instance, instance.values, instance.unknown, ())
+
+
+class View:
+    """An instance, or a block of it, through which attributes are read."""
+
+    __slots__ = ("instance", "path", "unknown", "values", "world")
+
+    def __init__(
+        self,
+        world: World,
+        instance: Instance,
+        values: dict[str, Any],
+        unknown: dict[str, Any],
+        path: tuple[str | int, ...],
+    ) -> None:
+        self.world = world
+        self.instance = instance
+        self.values = values
+        self.unknown = unknown
+        self.path = path
+
+    @property
+    def address(self) -> str:
+        """The instance's Terraform address."""
+        return self.instance.address
+
+    @property
+    def id(self) -> str:
+        """The instance's id, or its address."""
+        return self.instance.id
+
+    def where(self, attribute: str) -> str:
+        """The name of an attribute in words: ``aws_instance.a.network_interface[0].subnet_id``."""
+        text = self.address
+        for part in (*self.path, attribute):
+            text += f"[{part}]" if isinstance(part, int) else f".{part}"
+        return text
+
+    def unsettled(self, attribute: str) -> bool:
+        """Whether the attribute is given but (partly) not known before the apply."""
+        return _any_true(self.unknown.get(attribute)) and not self._computed(attribute)
+
+    def _computed(self, attribute: str) -> bool:
+        """Whether only the provider sets it: the configuration has the resource (or block) without it."""
+        configuration = self.world.configuration
+        if not self.path:
+            return configuration.configured(self.instance, attribute) is False
+        block = configuration.expression(self.instance, self.path)
+        blocks = block if isinstance(block, list) else [block]
+        shown = [one for one in blocks if isinstance(one, dict) and "references" not in one]
+        return bool(shown) and all(attribute not in one for one in shown)
+
+    def get(self, attribute: str) -> Any:
+        """The known value, or None."""
+        return None if self.unknown.get(attribute) is True else self.values.get(attribute)
+
+    def text(self, attribute: str) -> str | None:
+        """The known text, or None; an empty one counts as absent."""
+        value = self.get(attribute)
+        return value if isinstance(value, str) and value else None
+
+    def number(self, attribute: str) -> int | None:
+        """The known whole number (also from text), or None."""
+        value = self.get(attribute)
+        if isinstance(value, bool):
+            return None
+        if isinstance(value, int):
+            return value
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+        if isinstance(value, str) and value.lstrip("-").isascii() and value.lstrip("-").isdigit() and len(value) < 12:
+            return int(value)
+        return None
+
+    def flag(self, attribute: str) -> bool | None:
+        """The known truth value, or None."""
+        value = self.get(attribute)
+        if isinstance(value, bool):
+            return value
+        return {"true": True, "false": False}.get(value) if isinstance(value, str) else None
+
+    def texts(self, attribute: str) -> list[str]:
+        """The known texts of a list or set."""
+        value = self.get(attribute)
+        return [one for one in value if isinstance(one, str) and one] if isinstance(value, list) else []
+
+    def blocks(self, attribute: str) -> list[View]:
+        """The blocks of that name, known as far as they are."""
+        values, unknown = self.get(attribute), self.unknown.get(attribute)
+        if isinstance(values, dict):
+            values, unknown = [values], [unknown]
+        if not isinstance(values, list):
+            values = []
+        marks = unknown if isinstance(unknown, list) else []
+        found: list[View] = []
+        for at in range(max(len(values), len(marks))):
+            value = values[at] if at < len(values) else None
+            mark = marks[at] if at < len(marks) else None
+            given = value if isinstance(value, dict) else {}
+            if mark is True:
+                mark = _Everything()
+            marked = mark if isinstance(mark, dict) else {}
+            found.append(View(self.world, self.instance, given, marked, (*self.path, attribute, at)))
+        return found
+
+    def tags(self) -> tuple[tuple[str, str], ...]:
+        """The tags, those inherited from the provider included."""
+        merged: dict[str, str] = {}
+        for name in ("tags", "tags_all"):
+            value = self.get(name)
+            if isinstance(value, dict):
+                merged.update({key: one for key, one in value.items() if isinstance(one, str)})
+        return tuple(sorted(merged.items()))
+
+    # --- references --------------------------------------------------------------------------------------------
+
+    def one(self, attribute: str, kind: str) -> Ref:
+        """The element that a single-valued attribute names."""
+        if not _any_true(self.unknown.get(attribute)):
+            value = self.values.get(attribute)
+            return Ref((value,)) if isinstance(value, str) and value else Ref()
+        if self._computed(attribute):
+            return Ref()
+        found = self._found(attribute)
+        fresh, settled, other = self._identify(found, kind)
+        name = self.where(attribute)
+        if len(fresh) == 1 and not other:
+            return Ref((next(iter(fresh)),))
+        ids = tuple(sorted({*fresh, *settled}))
+        return Ref(ids, certain=False, open=other or not fresh, unknown=name)
+
+    def many(self, attribute: str, kind: str) -> Refs:
+        """The elements that a list or set names."""
+        mark, value = self.unknown.get(attribute), self.values.get(attribute)
+        given = [one for one in value if isinstance(one, str) and one] if isinstance(value, list) else []
+        if not _any_true(mark):
+            return Refs(tuple(dict.fromkeys(given)))
+        if self._computed(attribute):
+            return Refs()
+        name = self.where(attribute)
+        found = self._found(attribute)
+        fresh, settled, other = self._identify(found, kind)
+        look = _LOOKS.get(kind)
+        if look is not None:
+            settled |= {one for one in _flat(found.literals) if isinstance(one, str) and one.startswith(look)}
+        certain = dict.fromkeys(given)
+        if other or not (fresh or settled):
+            maybe = (fresh | settled) - set(certain)
+            return Refs(tuple(certain), tuple(sorted(maybe)), name)
+        self.world.loose[name] = None
+        if not (found.choice or found.through_local):
+            return Refs(tuple(dict.fromkeys([*certain, *sorted(settled), *sorted(fresh)])))
+        if len(fresh) == 1:
+            certain.update(dict.fromkeys(fresh))
+        maybe = (fresh | settled) - set(certain)
+        return Refs(tuple(certain), tuple(sorted(maybe)))
+
+    def _found(self, attribute: str) -> Found:
+        configuration = self.world.configuration
+        expression = configuration.expression(self.instance, (*self.path, attribute))
+        if isinstance(expression, list) and self.path:
+            expression = self._own_block(attribute, expression)
+        found = configuration.sources(self.instance, expression)
+        if expression is None:
+            found.opaque = True
+        return found
+
+    def _own_block(self, attribute: str, expressions: list[Any]) -> list[Any]:
+        """Of several blocks of one name, those whose constants do not contradict this one: sets lose their order."""
+        blocks = self.world.configuration.expression(self.instance, self.path[:-1])
+        if not isinstance(blocks, list):
+            return expressions
+        fitting = [
+            block[attribute] for block in blocks if isinstance(block, dict) and attribute in block and self._fits(block)
+        ]
+        return fitting or expressions
+
+    def _fits(self, block: dict[str, Any]) -> bool:
+        for name, expression in block.items():
+            if not isinstance(expression, dict):
+                continue
+            if "constant_value" in expression:
+                known = self.values.get(name)
+                if known is None or self.unknown.get(name) is True:
+                    continue
+                if not _alike(expression["constant_value"], known):
+                    return False
+            elif not expression.get("references") and self.values.get(name):
+                continue
+        return all(
+            not self.values.get(name) or name in block or not isinstance(self.values.get(name), list)
+            for name in self.values
+        )
+
+    def _identify(self, found: Found, kind: str) -> tuple[set[str], set[str], bool]:
+        """(ids not known before, ids known before, whether something else may be meant)."""
+        allowed = KINDS.get(kind, {})
+        fresh: set[str] = set()
+        settled: set[str] = set()
+        other = found.opaque
+        for address, attribute in found.hits:
+            instance = self.world.document.after.get(address)
+            if instance is None:
+                continue
+            names = allowed.get(instance.type)
+            if names is None or (attribute is not None and attribute not in names):
+                other = other or self._may_hide(instance, attribute, kind, found.through_local)
+                continue
+            wanted = attribute if attribute is not None else names[0]
+            value = instance.values.get(wanted)
+            if isinstance(value, str) and value and not instance.unknown.get(wanted):
+                settled.add(value)
+            else:
+                fresh.add(stand_in(instance, wanted))
+        return fresh, settled, other
+
+    def _may_hide(self, instance: Instance, attribute: str | None, kind: str, through_local: bool) -> bool:
+        if instance.mode == "data":
+            return _any_true(instance.unknown)
+        if through_local:
+            return instance.type in _HIDDEN_SOURCES.get(kind, ()) and _any_true(instance.unknown)
+        if attribute is None:
+            return instance.type in _HIDDEN_SOURCES.get(kind, ())
+        return _any_true(instance.unknown.get(attribute))
+
+
+def stand_in(instance: Instance, attribute: str) -> str:
+    """The id of the estate for an attribute that is not known yet."""
+    if attribute in _SAME_ELEMENT:
+        return instance.id
+    if attribute == "main_route_table_id":
+        attribute = "default_route_table_id"
+    if attribute == "propagation_default_route_table_id":
+        attribute = "association_default_route_table_id"
+    return f"{instance.id}.{attribute}"
+
+
+class _Everything(dict[str, Any]):
+    """Marks of a block of which nothing is known."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return True
+
+
+def _any_true(mark: Any) -> bool:
+    if isinstance(mark, _Everything):
+        return True
+    stack = [mark]
+    while stack:
+        at = stack.pop()
+        if at is True:
+            return True
+        if isinstance(at, dict):
+            stack.extend(at.values())
+        elif isinstance(at, list):
+            stack.extend(at)
+    return False
+
+
+any_true = _any_true
+
+
+def _flat(values: list[Any]) -> list[Any]:
+    found: list[Any] = []
+    stack = list(values)
+    while stack:
+        at = stack.pop()
+        if isinstance(at, list):
+            stack.extend(at)
+        elif isinstance(at, dict):
+            stack.extend(at.values())
+        else:
+            found.append(at)
+    return found
+
+
+def _alike(constant: Any, known: Any) -> bool:
+    if isinstance(constant, list) and isinstance(known, list):
+        return sorted(map(str, constant)) == sorted(map(str, known))
+    if isinstance(constant, bool) or isinstance(known, bool):
+        return str(constant).lower() == str(known).lower()
+    return str(constant).lower() == str(known).lower()
