@@ -61,4 +61,5 @@ def _picture(sheet: Sheet, path: Path) -> None:
     if sheet.outcome_of(worst) is Outcome.KEPT:
         say("doorward: no picture: every contract is kept")
         return
-    write(path_svg(worst, sheet.names, sheet.outcome_of(worst)), path)
+    contract = sheet.by_name.get(worst.name)
+    write(path_svg(worst, sheet.names, sheet.outcome_of(worst), contract.must if contract else None), path)

@@ -99,7 +99,8 @@ def _article(sheet: Sheet, verdict: Verdict) -> str:
         shell = [line for edit in verdict.repair for line in commands(edit)]
         code += f"<pre>{_lines(shell)}</pre>" if shell else ""
     word = WORDS[outcome] + (" during the apply" if during else "")
-    picture = _unique(path_svg(verdict, names, outcome), sheet.ordered.index(verdict))
+    svg = path_svg(verdict, names, outcome, contract.must if contract else None)
+    picture = _unique(svg, sheet.ordered.index(verdict))
     return (
         f'<article class="{outcome.value}">\n<h2><span class="o-{outcome.value}">{MARK[outcome]} {word}</span>: '
         f"{xml(verdict.name)}</h2>\n<dl>{listed}</dl>\n{picture}{code}\n</article>"

@@ -161,51 +161,59 @@ def _ports_text(one: Permission) -> str:
 
 
 def _block(style: Style, edit: Edit, one: Permission, names: Names, label: str) -> list[str]:
+    home = _module(edit.origin or names.address(edit.group) or "")
     ports = [] if one.first is None else [("from_port", str(one.first)), ("to_port", str(one.last))]
     if style == "rule-resource":
-        body = [("security_group_id", _reference(edit.group, names)), _new_peer(edit.peer, names),
+        body = [("security_group_id", _reference(edit.group, names, home)), _new_peer(edit.peer, names, home),
                 ("ip_protocol", _quoted(one.protocol)), *ports]  # fmt: skip
         return [f'resource "aws_vpc_security_group_{edit.direction}_rule" "{label}" {{', *_aligned(body, 2), "}"]
     zero = [("from_port", "0"), ("to_port", "0")]
     common = [("protocol", _quoted(one.protocol)), *(ports or zero)]
     if style == "old-rule-resource":
-        body = [("type", _quoted(edit.direction)), ("security_group_id", _reference(edit.group, names)),
-                _old_peer(edit, names), *common]  # fmt: skip
+        body = [("type", _quoted(edit.direction)), ("security_group_id", _reference(edit.group, names, home)),
+                _old_peer(edit, names, home), *common]  # fmt: skip
         return [f'resource "aws_security_group_rule" "{label}" {{', *_aligned(body, 2), "}"]
-    name, value = _old_peer(edit, names)
+    name, value = _old_peer(edit, names, home)
     if name == "source_security_group_id":
         name, value = "security_groups", f"[{value}]"
     where = names.address(edit.group) or edit.group
     return [f"# in {where}", f"{edit.direction} {{", *_aligned([*common, (name, value)], 2), "}"]
 
 
-def _new_peer(peer: str, names: Names) -> tuple[str, str]:
+def _new_peer(peer: str, names: Names, home: str) -> tuple[str, str]:
     kind = peer_kind(peer)
     if kind == "cidr4":
         return "cidr_ipv4", _quoted(peer if "/" in peer else f"{peer}/32")
     if kind == "cidr6":
         return "cidr_ipv6", _quoted(peer if "/" in peer else f"{peer}/128")
     if kind == "prefix-list":
-        return "prefix_list_id", _reference(peer, names)
-    return "referenced_security_group_id", _reference(peer, names)
+        return "prefix_list_id", _reference(peer, names, home)
+    return "referenced_security_group_id", _reference(peer, names, home)
 
 
-def _old_peer(edit: Edit, names: Names) -> tuple[str, str]:
+def _old_peer(edit: Edit, names: Names, home: str) -> tuple[str, str]:
     kind = peer_kind(edit.peer)
     if kind == "group":
         return ("self", "true") if edit.peer == edit.group else (
-            "source_security_group_id", _reference(edit.peer, names)
+            "source_security_group_id", _reference(edit.peer, names, home)
         )  # fmt: skip
-    name, value = _new_peer(edit.peer, names)
+    name, value = _new_peer(edit.peer, names, home)
     plural = {"cidr_ipv4": "cidr_blocks", "cidr_ipv6": "ipv6_cidr_blocks", "prefix_list_id": "prefix_list_ids"}
     return plural[name], f"[{value}]"
 
 
-def _reference(id: str, names: Names) -> str:
-    """``aws_security_group.auth.id`` where Terraform manages it, else the quoted id."""
-    address = names.address(id)
-    local = _MODULES.sub("", address) if address else ""
-    return f"{local}.id" if _ADDRESS.fullmatch(local) else _quoted(id)
+def _reference(id: str, names: Names, home: str) -> str:
+    """``aws_security_group.auth.id`` where the same module manages it, else the quoted id.
+
+    What another module manages and does not exist yet has neither: its address then says what to pass in.
+    """
+    address = names.address(id) or ""
+    local = _MODULES.sub("", address)
+    if not _ADDRESS.fullmatch(local):
+        return _quoted(id)
+    if _module(address) == home:
+        return f"{local}.id"
+    return _quoted(id) if id != address else f"{local}.id # of {_module(address) or 'the root module'}: pass it in"
 
 
 def _module(address: str) -> str:
