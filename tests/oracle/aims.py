@@ -1,0 +1,91 @@
+"""Random contracts that aim at what a random estate holds."""
+
+from __future__ import annotations
+
+from tests.oracle.judge import judge
+from tests.oracle.estates import FAR_PRIVATE, OUTSIDE_V4, OUTSIDE_V6, Draw, Json
+
+
+def end(draw: Draw, *, source: bool) -> str:
+    """One selector of something that exists."""
+    kinds = ["group"] * 5 + ["interface"] * 3 + ["subnet", "vpc", "inside", "inside6"]
+    kinds += ["internet"] * (4 if source else 2) + ["outside"]
+    kinds += ["lb"] * (4 if draw.all("LoadBalancers") else 0) + (["far"] if draw.odds(0.2) else [])
+    kind = draw.pick(kinds)
+    nics = draw.all("NetworkInterfaces")
+    if kind == "internet":
+        return draw.pick(("internet", "internet", "internet:v4", "internet:v6"))
+    if kind == "outside":
+        return draw.pick(OUTSIDE_V4[:4] + OUTSIDE_V6)
+    if kind == "far":
+        return draw.pick((FAR_PRIVATE, "10.0.0.0/8", "0.0.0.0/0", "::/0"))
+    if kind == "lb":
+        return "lb:" + str(draw.pick(draw.all("LoadBalancers"))["LoadBalancerName"])
+    if kind == "subnet":
+        return f"subnet:{draw.pick(draw.all('Subnets'))['SubnetId']}"
+    if kind == "vpc":
+        return f"vpc:{draw.pick(draw.all('Vpcs'))['VpcId']}"
+    if kind == "group":
+        used = [one["GroupId"] for nic in nics for one in nic["Groups"]]
+        known = [one["GroupId"] for one in draw.all("SecurityGroups")]
+        held = [one for one in used if one in known]
+        return f"group:{draw.pick(held if held and draw.odds(0.93) else known)}"
+    nic = draw.pick(nics)
+    if kind == "inside":
+        return draw.pick((nic["PrivateIpAddress"] + "/32", draw.pick(draw.all("Subnets"))["CidrBlock"]))
+    if kind == "inside6" and nic["Ipv6Addresses"]:
+        return str(nic["Ipv6Addresses"][0]["Ipv6Address"]) + "/128"
+    return f"interface:{nic['NetworkInterfaceId']}"
+
+
+def ends(draw: Draw, *, source: bool, many: bool = False) -> str | list[str]:
+    """One selector or a few."""
+    if many or draw.odds(0.15):
+        return [end(draw, source=source) for _ in range(draw.between(2, 4))]
+    return end(draw, source=source)
+
+
+def service(draw: Draw) -> str:
+    """A service, most often one that the estate is about."""
+    if draw.odds(0.05):
+        return draw.pick(("all", "all", "tcp", "udp", "icmp", "icmpv6", "proto/50"))
+    protocol, detail = draw.service()
+    if draw.listening and draw.odds(0.3):
+        protocol, detail = draw.pick(draw.listening)
+    if protocol in (6, 17):
+        high = min(65535, detail + draw.pick((0, 0, 0, 1, 2)))
+        return f"{'tcp' if protocol == 6 else 'udp'}/{detail}" + (f"-{high}" if high > detail else "")
+    if protocol in (1, 58):
+        kind, code = divmod(detail, 256)
+        return f"{'icmp' if protocol == 1 else 'icmpv6'}/{kind}" + (f":{code}" if draw.odds(0.7) else "")
+    return f"proto/{protocol}"
+
+
+def contract(draw: Draw) -> Json:
+    """One contract. Targets of only-from lie in the estate; not both ends are outside."""
+    must = draw.pick(("reach", "reach", "reach", "never-reach", "never-reach", "only-from"))
+    while True:
+        sources = ends(draw, source=True, many=must == "only-from" and draw.odds(0.7))
+        targets = ends(draw, source=False)
+        outside = ("internet", FAR_PRIVATE, "::/0", "0.0.0.0/0", *OUTSIDE_V4, *OUTSIDE_V6)
+        texts = [sources] if isinstance(sources, str) else sources
+        others = [targets] if isinstance(targets, str) else targets
+        if all(one.startswith(outside) for one in texts) and all(one.startswith(outside) for one in others):
+            continue
+        if must == "only-from" and any(one.startswith(outside) for one in others):
+            continue
+        break
+    made: Json = {"must": must, "from": sources, "to": targets, "service": service(draw)}
+    if must == "reach" and draw.odds(0.15):
+        made["ephemeral"] = draw.pick(("32768-60999", "49152-65535", "1025-65535", "1024-65534"))
+    return made
+
+
+def balanced(draw: Draw) -> Json:
+    """A contract; of those that ask for flows, most of the broken ones are drawn again, so that many are kept."""
+    made = contract(draw)
+    for _ in range(4):
+        if made["must"] != "reach" or draw.odds(0.3) or judge(draw.estate, made) != "broken":
+            break
+        made = contract(draw)
+    return made
