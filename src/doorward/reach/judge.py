@@ -26,7 +26,7 @@ class Finding(NamedTuple):
 def judge(world: World, question: Question) -> Finding:
     """Kept, broken or cannot tell (design §2: one exact engine run in two bounds)."""
     nobody = nobody_to_judge(world, question)
-    if nobody is not None and nobody == SAME:
+    if nobody == SAME and not question.targets.balancers:
         return Finding(Outcome.CANNOT_TELL, None, nobody)
     if question.must == "reach":
         doubtful = must.missing(world, question, Bound.LOWER)

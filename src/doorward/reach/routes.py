@@ -48,16 +48,29 @@ def _legs(world: World, table: str | None, vpc: str) -> Iterable[Leg]:
             yield Leg(local, Route(local.spans[0], "local", "local"))
         yield Leg(EVERYWHERE - local, UNKNOWN_TABLE)
         return
-    spread: list[tuple[int, bool, int, Span, Route]] = []
+    spread: list[tuple[tuple[int, int, int], Span, Route]] = []
+    listed: dict[Span, Route] = {}
     for order, route in enumerate(known.routes):
         for span in _destinations(world, route):
-            spread.append((span[1] - span[0], route.propagated, order, span, route))
+            spread.append(((span[1] - span[0], _rank(route), order), span, route))
+            if isinstance(route.destination, str):
+                other = listed.setdefault(span, route)
+                if (other.kind, other.target) != (route.kind, route.target):
+                    # "We randomly choose which route takes priority" (VPC User Guide, *Route priority*, prefix lists).
+                    spread.append(((span[1] - span[0], _rank(route), -1), span, route._replace(certain=False)))
     left = EVERYWHERE
-    for _, _, _, span, route in sorted(spread, key=lambda one: one[:3]):
+    for _, span, route in sorted(spread, key=lambda one: one[0]):
         here = left & Intervals([span])
         if here:
             left = left - here
             yield Leg(here, route)
+
+
+def _rank(route: Route) -> int:
+    """Among equal prefixes: a static CIDR before a prefix list before a propagated route (same page)."""
+    if route.propagated:
+        return 2
+    return 1 if isinstance(route.destination, str) else 0
 
 
 def _destinations(world: World, route: Route) -> Iterable[Span]:

@@ -280,6 +280,42 @@ class World:
     def __init__(self, estate: Estate) -> None:
         self.estate = estate
         self.cache: dict[object, object] = {}
+        """What depends on rules of groups must be named otherwise than in ``overlay.WORLD_FREE`` (``RULE_FREE``)."""
+        self._parent: World | None = None
+        self._edited: dict[str, Group] = {}
+        self._layers = 0
+
+    def with_groups(self, edited: Mapping[str, Group]) -> World:
+        """A variant with some groups replaced (by id); this world stays as it is and shares all that is the same."""
+        parent = self
+        if self._layers >= MOST_LAYERS:
+            while parent._parent is not None:
+                parent = parent._parent
+            edited = {**cast("EditedGroups", self.estate.groups).edited, **edited}
+        made = World(edited_estate(parent.estate, edited))
+        for name in SHARED:
+            made.__dict__[name] = getattr(parent, name)
+        made.cache = WorldOverlay(parent.cache)
+        made._parent, made._layers = parent, parent._layers + 1
+        made._edit(edited, parent.estate.groups)
+        return made
+
+    def take_groups(self, edited: Mapping[str, Group]) -> None:
+        """Replace groups in place: for a stream of changes. Only on a world made by ``with_groups``, and not while a
+        world made from this one is in use; whatever was handed out before (its estate too) shows the new groups."""
+        groups = self.estate.groups
+        assert self._parent is not None and isinstance(groups, EditedGroups), "take_groups needs a world of with_groups"
+        before = {id: groups[id] for id in edited if id in groups}
+        groups.edited.update(edited)
+        self._edit(edited, before)
+
+    def _edit(self, edited: Mapping[str, Group], before: Mapping[str, Group]) -> None:
+        self._edited.update(edited)
+        self.cache.clear()
+        for component in self.components.values():
+            cast("Overlay", component.cache).touch(edited, before)
+        if any(id not in before or before[id].vpc != group.vpc for id, group in edited.items()):
+            self.__dict__.pop("group_vpc", None)
 
     @cached_property
     def balancer_of(self) -> dict[str, str]:
@@ -312,6 +348,13 @@ class World:
             joined = [one.resource for one in gateway.attachments if one.kind == "vpc"]
             for one in joined[1:]:
                 parent[find(one)] = find(joined[0])
+        # One instance with interfaces in two VPCs may forward between them.
+        homes: dict[str, str] = {}
+        for interface in self.estate.interfaces.values():
+            if interface.instance is not None:
+                home = homes.setdefault(interface.instance, interface.vpc)
+                if home != interface.vpc:
+                    parent[find(interface.vpc)] = find(home)
         hidden = sorted(self.hidden_vpcs)
         for one in hidden[1:]:
             parent[find(one)] = find(hidden[0])
@@ -346,6 +389,9 @@ class World:
         """The component of a VPC."""
         name = self._component_name.get(vpc, vpc)
         found = self.components.get(name)
+        if found is None and self._parent is not None:
+            base = self._parent.component_of(vpc)
+            found = self.components[name] = edited_component(self, base, self._edited)
         if found is None:
             vpcs = tuple(one for one, other in self._component_name.items() if other == name) or (vpc,)
             found = self.components[name] = Component(self, vpcs, self._interfaces_by_component.get(name, []))
