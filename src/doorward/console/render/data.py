@@ -33,7 +33,7 @@ def report_data(sheet: Sheet) -> dict[str, Any]:
         "version": VERSION,
         "outcome": sheet.outcome.value,
         "contracts": [verdict_data(sheet, verdict) for verdict in sheet.ordered],
-        "notices": [{"resource": one.resource, "text": one.text} for one in sheet.report.notices],
+        "notices": [{"resource": one.resource, "text": one.text} for one in sheet.notices],
     }
 
 

@@ -50,7 +50,7 @@ def report_html(sheet: Sheet) -> str:
     if kept:
         names = "".join(f"<li>{xml(one.name)}" + (f": {xml(one.why)}" if one.why else "") + "</li>" for one in kept)
         parts.append(f"<details><summary>✓ {len(kept)} kept</summary><ul>{names}</ul></details>")
-    notices = sheet.report.notices
+    notices = sheet.notices
     if notices:
         items = "".join(f"<li><b>{xml(one.resource)}</b>: {xml(one.text)}</li>" for one in notices)
         parts.append(f"<details><summary>{len(notices)} notices</summary><ul>{items}</ul></details>")

@@ -23,7 +23,7 @@ def report_junit(sheet: Sheet) -> str:
     ]
     for verdict in sheet.ordered:
         lines += _case(sheet, verdict)
-    notes = [*(f"{one.resource}: {one.text}" for one in sheet.report.notices), *sheet.warnings]
+    notes = [*(f"{one.resource}: {one.text}" for one in sheet.notices), *sheet.warnings]
     if notes:
         lines += ["    <system-err>", *(xml(note) for note in notes), "    </system-err>"]
     return "\n".join([*lines, "  </testsuite>", "</testsuites>", ""])

@@ -128,7 +128,7 @@ def _tail(sheet: Sheet, bad: list[Verdict]) -> list[str]:
         shown = ", ".join(code(_cut(one.name, 80)) for one in kept[:100])
         more = f" and {len(kept) - 100} more" if len(kept) > 100 else ""
         lines += [f"<details><summary>✅ {len(kept)} kept</summary>", "", shown + more, "", "</details>", ""]
-    notices = sheet.report.notices
+    notices = sheet.notices
     if notices:
         lines += [f"<details><summary>ℹ️ {len(notices)} notice{'s' if len(notices) > 1 else ''}</summary>", ""]
         lines += [f"* {code(one.resource)}: {markdown(_cut(one.text, 300))}" for one in notices[:30]]

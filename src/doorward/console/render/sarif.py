@@ -31,7 +31,7 @@ def report_sarif(sheet: Sheet, version: str) -> str:
     ]
     driver = {"name": "Doorward", "semanticVersion": version, "rules": rules}
     notifications = [
-        {"level": "warning", "message": {"text": f"{one.resource}: {one.text}"}} for one in sheet.report.notices
+        {"level": "warning", "message": {"text": f"{one.resource}: {one.text}"}} for one in sheet.notices
     ] + [{"level": "warning", "message": {"text": text}} for text in sheet.warnings]
     run: dict[str, Any] = {
         "tool": {"driver": driver},

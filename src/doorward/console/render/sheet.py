@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from doorward.contracts.contract import Contract
-from doorward.model.estate import Estate
+from doorward.model.estate import Estate, Notice
 from doorward.model.rules import Group
 from doorward.model.verdict import Outcome, Report, Verdict, worst
 
@@ -120,6 +120,11 @@ class Sheet:
     def contracts_file(self) -> str | None:
         """The file of the contracts."""
         return self.contracts[0].file if self.contracts else None
+
+    @cached_property
+    def notices(self) -> tuple[Notice, ...]:
+        """The report's notices, each once."""
+        return tuple(dict.fromkeys(self.report.notices))
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ def report_page(sheet: Sheet) -> Page:
     _kept(page, sheet)
     for warning in sheet.warnings:
         page.line(("! ", "bold yellow"), warning)
-    for notice in sheet.report.notices:
+    for notice in sheet.notices:
         page.line(("! ", "yellow"), (f"{notice.resource}: ", "dim"), notice.text)
     page.line((sheet.headline, STYLE[sheet.outcome]))
     return page
