@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from doorward.model.addresses import EVERYWHERE, INTERNET, V4, V6_SET
 from doorward.model.intervals import EMPTY, Intervals, Span
-from doorward.model.services import BLOCK, ICMP, TCP, UDP, answer_to, block
+from doorward.model.services import BLOCK, ICMP, ICMPV6, TCP, UDP, answer_to, block
 from doorward.reach import acls, routes
 from doorward.reach.policy import AddressCell, policy
 from doorward.reach.world import Bound, Cls, Component, World
@@ -27,7 +27,7 @@ def answers(services: Intervals, ephemeral: Span) -> Intervals:
     for first, last in services.spans:
         for protocol in range(first // BLOCK, last // BLOCK + 1):
             low, high = max(first, protocol * BLOCK), min(last, protocol * BLOCK + BLOCK - 1)
-            if protocol in (ICMP, 58):
+            if protocol in (ICMP, ICMPV6):
                 request = protocol * BLOCK + (8 if protocol == ICMP else 128) * 256
                 if low <= request + 255 and request <= high:
                     low = request
@@ -94,25 +94,24 @@ def arrivals(
     return found  # type: ignore[return-value]  # the cache holds many kinds; this key only ever this one
 
 
+def by_answer(span: Span) -> list[Span]:
+    """A span of services cut where the kind of answer changes: at protocols, and around ICMP echo requests."""
+    low, high = span
+    edges = {low}
+    for protocol in range(low // BLOCK, high // BLOCK + 1):
+        start = protocol * BLOCK
+        marks = [start]
+        if protocol == ICMP:
+            marks += [start + 8 * 256, start + 9 * 256]
+        elif protocol == ICMPV6:
+            marks += [start + 128 * 256, start + 129 * 256]
+        edges.update(mark for mark in marks if low < mark <= high)
+    ordered = sorted(edges)
+    return list(zip(ordered, [edge - 1 for edge in ordered[1:]] + [high], strict=True))
+
+
 def _by_answer(cells: list[AddressCell]) -> list[AddressCell]:
-    """Cut cells where the kind of answer changes: at protocols, and around ICMP echo requests."""
-    found: list[AddressCell] = []
-    for low, high, addresses in cells:
-        edges = {low}
-        for protocol in range(low // BLOCK, high // BLOCK + 1):
-            start = protocol * BLOCK
-            marks = [start]
-            if protocol == ICMP:
-                marks += [start + 8 * 256, start + 9 * 256]
-            elif protocol == 58:
-                marks += [start + 128 * 256, start + 129 * 256]
-            edges.update(mark for mark in marks if low < mark <= high)
-        ordered = sorted(edges)
-        found.extend(
-            AddressCell(first, last, addresses)
-            for first, last in zip(ordered, [edge - 1 for edge in ordered[1:]] + [high], strict=True)
-        )
-    return found
+    return [AddressCell(*span, addresses) for low, high, addresses in cells for span in by_answer((low, high))]
 
 
 def _answered(world: World, subnet: str, egress: bool, span: Span, ephemeral: Span, bound: Bound) -> Intervals:
@@ -236,4 +235,4 @@ def _through_nat(
     return passed, sources
 
 
-__all__ = ["PRIVATE", "Departure", "Translated", "answers", "arrivals", "cut", "departures", "edge_routed"]
+__all__ = ["PRIVATE", "Departure", "Translated", "answers", "arrivals", "by_answer", "cut", "departures", "edge_routed"]

@@ -15,7 +15,7 @@ from doorward.model.intervals import Intervals, Span
 from doorward.model.rules import Direction
 from doorward.model.services import ALL_OF_FAMILY
 from doorward.reach import acls, routes
-from doorward.reach.border import answers
+from doorward.reach.border import answers, by_answer
 from doorward.reach.policy import policy
 from doorward.reach.world import Bound, Cls, Component
 
@@ -136,9 +136,12 @@ class Flowing(NamedTuple):
 
 def flows(
     component: Component, sources: int, targets: int, services: Intervals, bound: Bound,
-    accepts: Callable[[Cls, Bound], Intervals],
+    accepts: Callable[[Cls, Bound], Intervals], ephemeral: Span | None = None,
 ) -> Iterator[Flowing]:  # fmt: skip
-    """First packets that arrive, by pairs of classes. ``accepts`` narrows services to what a class listens to."""
+    """First packets that arrive, by pairs of classes; with ``ephemeral``, connections whose answers return.
+
+    ``accepts`` narrows services to what a class listens to.
+    """
     for target in component.classes_in(targets):
         mine = targets & target.bits
         wanted = services & accepts(target, bound)
@@ -146,11 +149,11 @@ def flows(
             for low, high, bits in policy(component, target, "ingress", bound).cells(span):
                 there = bits & sources
                 if there:
-                    yield from _pairs(component, target, mine, there, (low, high), bound)
+                    yield from _pairs(component, target, mine, there, (low, high), bound, ephemeral)
 
 
 def _pairs(
-    component: Component, target: Cls, mine: int, there: int, span: Span, bound: Bound
+    component: Component, target: Cls, mine: int, there: int, span: Span, bound: Bound, ephemeral: Span | None
 ) -> Iterator[Flowing]:
     for source in component.classes_in(there):
         from_ = there & source.bits
@@ -166,7 +169,8 @@ def _pairs(
             if same:
                 yield from _families(component, source, target, from_, to, low, high)
             else:
-                yield from _filtered(component, source, target, from_, to, (low, high), bound)
+                for one in _filtered(component, source, target, from_, to, (low, high), bound):
+                    yield from (one,) if ephemeral is None else _answered(component, one, ephemeral, bound)
 
 
 def _filtered(
@@ -183,6 +187,23 @@ def _filtered(
                 in_ = from_ & component.inside(addresses, bound)
                 if in_:
                     yield from _families(component, source, target, in_, out, max(low, first), min(high, last))
+
+
+def _answered(component: Component, flow: Flowing, ephemeral: Span, bound: Bound) -> Iterator[Flowing]:
+    """The part of a flow between subnets whose answers find their way back."""
+    source, target = flow.source.key, flow.target.key
+    sources = flow.sources & routes.private(component, target.subnet, target.vpc, bound)
+    if not sources:
+        return
+    for low, high in by_answer((flow.first, flow.last)):
+        out, in_ = sources, flow.targets
+        for span in answers(Intervals([(low, high)]), ephemeral).spans:
+            for cell in acls.admitted(component.world, target.subnet, True, span, bound):
+                out &= component.inside(cell.addresses, bound)
+            for cell in acls.admitted(component.world, source.subnet, False, span, bound):
+                in_ &= component.inside(cell.addresses, bound)
+        if out and in_:
+            yield from _families(component, flow.source, flow.target, out, in_, low, high)
 
 
 def _families(
