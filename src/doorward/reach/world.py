@@ -10,14 +10,24 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from doorward.model.addresses import INTERNET, V6
 from doorward.model.estate import Estate, Interface, LoadBalancer
 from doorward.model.intervals import Intervals, Span
+from doorward.model.rules import Group
+from doorward.reach.overlay import (
+    MOST_LAYERS,
+    SHARED,
+    EditedGroups,
+    Overlay,
+    WorldOverlay,
+    edited_component,
+    edited_estate,
+)
 
 
 class Bound(IntEnum):
@@ -311,7 +321,7 @@ class World:
 
     def _edit(self, edited: Mapping[str, Group], before: Mapping[str, Group]) -> None:
         self._edited.update(edited)
-        self.cache.clear()
+        self.cache.clear()  # a WorldOverlay: its own entries, not the parent's
         for component in self.components.values():
             cast("Overlay", component.cache).touch(edited, before)
         if any(id not in before or before[id].vpc != group.vpc for id, group in edited.items()):
