@@ -9,13 +9,14 @@ from doorward.contracts.check import in_order, verdict
 from doorward.contracts.contract import Contract
 from doorward.contracts.selectors import Matcher
 from doorward.errors import InvalidContract
+from doorward.model.addresses import span_networks
 from doorward.model.plan import Plan, Step
-from doorward.model.rules import Rule
-from doorward.model.services import TCP, UDP, block
-from doorward.model.verdict import Outcome, Reason, Report, Verdict
+from doorward.model.rules import AnyPeer, GroupPeer, Peer, PrefixListPeer, Rule
+from doorward.model.services import TCP, UDP, block, show_span
+from doorward.model.verdict import Outcome, Reason, Report, Verdict, Witness
 from doorward.reach.judge import Finding, judge
 from doorward.reach.order import Stage, stages, touched
-from doorward.reach.packet import OUTSIDE, Packet
+from doorward.reach.packet import OUTSIDE, Packet, Way
 from doorward.reach.question import Question
 from doorward.reach.trace import admitting_rules, group_matches
 from doorward.reach.world import World
@@ -52,6 +53,8 @@ class _Gate:
         made = verdict(self.after, contract, question, judge(self.after, question))
         before, before_question = self._before(contract, made.outcome)
         made = replace(made, before=before)
+        if before is Outcome.KEPT and made.outcome is not Outcome.KEPT:
+            made = replace(made, reasons=(*self._blamed(contract, made), *made.reasons))
         made = self._during(contract, made)
         return replace(made, established=self._established(made, before_question))
 
@@ -76,6 +79,27 @@ class _Gate:
             contract.name, outcome, contract.severity, contract.owner, contract.why,
             reasons=(Reason("nobody", contract.name, text),), before=before, during_apply=outcome, established=outcome,
         )  # fmt: skip
+
+    @staticmethod
+    def _packet(one: Witness) -> Packet:
+        way: Way = "arrival" if one.source == OUTSIDE else "departure" if one.target == OUTSIDE else "private"
+        return Packet(one.source, one.source_address, one.target, one.target_address, one.service, way)
+
+    def _blamed(self, contract: Contract, made: Verdict) -> list[Reason]:
+        """The very rules of the plan that turned a kept contract: removed ones for ``reach``, added ones otherwise."""
+        if made.witness is None:
+            return []
+        removing, adding = self._steps_for(self._packet(made.witness))
+        verb, steps = ("removes", removing) if contract.must == "reach" else ("adds", adding)
+        found: list[Reason] = []
+        for step, rule in steps:
+            name = rule.id or rule.origin or step.address
+            text = f"{step.address}: the plan {verb} {_says(rule)}" + (f" ({rule.id})" if rule.id else "")
+            resource = next(
+                group for group, other in (step.removed if verb == "removes" else step.added) if other is rule
+            )
+            found.append(Reason("security-group", resource, text, name, rule.direction, origin=step.address))
+        return found
 
     # --- during -------------------------------------------------------------------------------------------------
 
@@ -161,11 +185,7 @@ class _Gate:
         if any(reason.kind not in ("security-group",) for reason in made.reasons):
             return Outcome.BROKEN
         one = made.witness
-        way = "arrival" if one.source == OUTSIDE else "departure" if one.target == OUTSIDE else "private"
-        packet = Packet(
-            one.source, one.source_address, one.target, one.target_address, one.service,
-            "arrival" if way == "arrival" else "departure" if way == "departure" else "private",
-        )  # fmt: skip
+        packet = self._packet(made.witness)
         for id in (one.source, one.target):
             was, now = self.plan.before.interfaces.get(id), self.plan.after.interfaces.get(id)
             if was is not None and now is not None and was.groups != now.groups:
@@ -201,6 +221,23 @@ def _opens(step: Step, adding: list[tuple[Step, Rule]], stage: Stage) -> str:
     if adding:
         return f"{step.address} removes the rule; {adding[0][0].address} adds another, but may come later{moment}" + _note(step)
     return f"{step.address} removes the rule that admits this{moment}" + _note(step)
+
+
+def _says(rule: Rule) -> str:
+    """A rule in words."""
+    where = "from" if rule.direction == "ingress" else "to"
+    return f"the {rule.direction} rule that admits {show_span(rule.service)} {where} {show_peer(rule.peer)}"
+
+
+def show_peer(peer: Peer) -> str:
+    """A rule's peer as it is written."""
+    if isinstance(peer, GroupPeer):
+        return peer.group
+    if isinstance(peer, PrefixListPeer):
+        return peer.prefix_list
+    if isinstance(peer, AnyPeer):
+        return f"an unknown peer ({peer.unknown})"
+    return ", ".join(span_networks(peer))
 
 
 def _note(step: Step) -> str:
