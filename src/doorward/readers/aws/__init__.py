@@ -123,11 +123,10 @@ def _build(context: Context, skipped: list[Notice]) -> Estate:
     if not any((interfaces, groups, vpcs, subnets, acls, tables, balancers, prefix_lists)) and not any(
         answer.keys for answer in context.answers
     ):
-        what = context.answers[0].where if len(context.answers) == 1 else f"none of {len(context.answers)} files"
+        said = context.notices[0].text if context.notices else "it is empty"
         raise InvalidInput(
-            f"{what} holds anything of a network: {context.notices[0].text if context.notices else 'all are empty objects'}",
-            where=None if len(context.answers) == 1 else context.answers[0].where, hint=f"expected {EXPECTED}",
-        )  # fmt: skip
+            f"holds nothing of a network: {said}", where=context.answers[0].where, hint=f"expected {EXPECTED}"
+        )
     return Estate(
         interfaces=interfaces, groups=groups, subnets=subnets, vpcs=vpcs, acls=acls, route_tables=tables,
         peerings=peerings, transit_gateways=transit_gateways, nat_gateways=nat_gateways, load_balancers=balancers,

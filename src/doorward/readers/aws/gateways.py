@@ -312,7 +312,7 @@ def _of_table(context: Context, answer: Answer, id: str, listed: list[WireTransi
 
 def read_prefix_lists(context: Context) -> dict[str, PrefixList]:
     """Managed prefix lists; entries from ``PrefixLists`` or from the file named after the list."""
-    entries: defaultdict[str, list[Span]] = defaultdict(list)
+    entries: dict[str, Intervals | None] = {}
     for answer in context.answers:
         if answer.top.entries is None:
             continue
@@ -322,20 +322,22 @@ def read_prefix_lists(context: Context) -> dict[str, PrefixList]:
                 answer.where, "prefix list entries without a subject: name the file ManagedPrefixListEntries-pl-….json"
             )
             continue
-        listed = entries[subject.group()]
-        listed += [context.cidr(one.cidr, answer, f"prefix list {subject.group()}") for one in answer.top.entries]
+        id = subject.group()
+        made = Intervals(context.cidr(one.cidr, answer, f"prefix list {id}") for one in answer.top.entries)
+        entries[id] = _agreed(context, id, entries[id], made) if id in entries else made
     found: dict[str, PrefixList] = {}
     for name in ("managed_prefix_lists", "prefix_lists"):
         for answer, item in context.each(name):
             known = found.get(item.prefix_list_id)
-            made = _prefix_list(context, answer, item)
-            if known is None:
-                found[made.id] = made
-            else:
-                found[made.id] = replace(known, cidrs=_either(context, made.id, known.cidrs, made.cidrs))
-    for id, spans in entries.items():
-        base = found.get(id) or PrefixList(id)
-        found[id] = replace(base, cidrs=Intervals(spans))
+            listed = _prefix_list(context, answer, item)
+            if known is not None:
+                cidrs = listed.cidrs if known.cidrs is None else known.cidrs
+                if known.cidrs is not None and listed.cidrs is not None and listed.id not in entries:
+                    cidrs = _agreed(context, listed.id, known.cidrs, listed.cidrs)
+                listed = replace(listed, cidrs=cidrs, max_entries=listed.max_entries or known.max_entries)
+            found[listed.id] = listed
+    for id, cidrs in entries.items():
+        found[id] = replace(found.get(id) or PrefixList(id), cidrs=cidrs)
     unread = sorted(one.name or one.id for one in found.values() if one.cidrs is None)
     if unread:
         more = f" and {len(unread) - 3} more" if len(unread) > 3 else ""
@@ -354,9 +356,9 @@ def _prefix_list(context: Context, answer: Answer, item: WirePrefixList) -> Pref
     return PrefixList(item.prefix_list_id, item.prefix_list_name or name, cidrs, item.max_entries, tags=tags)
 
 
-def _either(context: Context, id: str, one: Intervals | None, other: Intervals | None) -> Intervals | None:
-    """Entries known from two listings. AWS's own lists are listed for each account, maybe at different moments."""
-    if one is None or other is None or one == other:
-        return other if one is None else one
+def _agreed(context: Context, id: str, one: Intervals | None, other: Intervals) -> Intervals | None:
+    """Entries that two listings agree on. AWS's own lists are listed in each account, maybe at different moments."""
+    if one == other:
+        return one
     context.notice(id, "prefix list is listed with different entries: its entries are not known")
     return None

@@ -227,7 +227,8 @@ def _read_loosely(answer: Answer, data: Buffer, where: str) -> None:
     parts = decoded(_loose.decode, data, where, EXPECTED)
     if len(data) > DEEP_CHECK_UP_TO and "collector_version" not in parts:
         _refuse_double_tops(data, parts, where)
-    if "data" in parts and ("status_code" in parts or len(parts) == 1):
+    recorded = "data" in parts and ("status_code" in parts or len(parts) == 1)
+    if recorded:
         parts = decoded(_loose.decode, memoryview(parts["data"]), f"{where} at $.data", EXPECTED)
     if "collector_version" in parts:
         renamed = {COLLECTOR_KEYS.get(key, key): value for key, value in parts.items()}
@@ -255,6 +256,8 @@ def _read_loosely(answer: Answer, data: Buffer, where: str) -> None:
                 known.add(key)
         elif key == "Error":
             answer.notices.append(Notice(where, f"is an error, not an answer: {_shorten(bytes(raw))}"))
+            if recorded:
+                known.add(key)  # a recorded refusal says that nothing is known; it is no file of something else
         elif key not in IGNORED:
             answer.notices.append(
                 Notice(where, f"top-level key {_shorten(key.encode())!r} is not known and was not read")

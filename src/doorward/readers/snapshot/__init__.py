@@ -25,6 +25,8 @@ from doorward.readers.snapshot.store import FORMAT_VERSION, MANIFEST, new_folder
 __all__ = ["Gap", "Progress", "ScopeSummary", "Summary", "policy_json", "take_snapshot"]
 
 SCOPES_AT_ONCE = 8
+ATTEMPTS = 10
+"""How often a call is made at most; boto3 slows down when it is throttled."""
 STEPS = len(calls.LISTS) + 7
 """Steps of one scope, for progress: the lists, then what they lead to."""
 
@@ -165,7 +167,10 @@ def _client(session: Any, service: str, region: str, endpoint_url: str | None) -
     from botocore.config import Config
 
     config = Config(
-        retries={"mode": "adaptive", "max_attempts": 10}, max_pool_connections=16, connect_timeout=10, read_timeout=60
+        retries={"mode": "adaptive", "max_attempts": ATTEMPTS},
+        max_pool_connections=16,
+        connect_timeout=10,
+        read_timeout=60,
     )
     return session.client(service, region_name=region, endpoint_url=endpoint_url, config=config)
 
