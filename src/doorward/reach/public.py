@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from doorward.model.addresses import FAMILY_ALL, Family, V6
-from doorward.model.intervals import EMPTY, Intervals, Span
+from doorward.model.intervals import EMPTY, Intervals, Span, union
 from doorward.model.services import ALL_OF_FAMILY
+from doorward.reach import routes
 from doorward.reach.border import arrivals, departures
 from doorward.reach.ends import Ends, accepts
 from doorward.reach.packet import Packet
@@ -97,39 +98,79 @@ def public_packets(
     """First packets that arrive by path D."""
     for there, bits in targets.items():
         for cls in there.classes_in(bits):
-            wanted = services & accepts(world, cls, bound)
             addressable = bits & cls.bits & (there.public[bound] | there.v6)
-            if not addressable or not wanted or not _anyone(there, cls, wanted, bound):
+            if not addressable:
                 continue
-            for target in numbers_in(addressable):
-                yield from _to_endpoint(world, sources, there, target, wanted, bound)
+            wanted = services & accepts(world, cls, bound)
+            admitted = _admitted(there, cls, wanted, bound)
+            senders = [
+                (here, source_bits, source)
+                for here, source_bits in sources.items()
+                if not seen_by_component(here, bound).isdisjoint(admitted)
+                for source in here.classes_in(source_bits)
+                if not seen_by_class(here, source, bound).isdisjoint(admitted)
+            ]
+            if senders:
+                for target in numbers_in(addressable):
+                    yield from _to_endpoint(senders, there, target, wanted, bound)
 
 
-def _anyone(component: Component, cls: Cls, services: Intervals, bound: Bound) -> bool:
-    return any(
-        cell.addresses for span in services.spans for cell in arrivals(component, cls, span, bound)
-    )
+def _admitted(component: Component, cls: Cls, services: Intervals, bound: Bound) -> Intervals:
+    """Internet addresses that a class admits on any of some services."""
+    return union(cell.addresses for span in services.spans for cell in arrivals(component, cls, span, bound))
+
+
+def seen_by_class(component: Component, cls: Cls, bound: Bound) -> Intervals:
+    """Every address as which an interface of a class could be seen on the internet."""
+    name = ("seen", cls.number, bound)
+    found = component.cache.get(name)
+    if found is None:
+        world = component.world
+        out = routes.outward(world, cls.key.subnet, cls.key.vpc)
+        spans: list[Span] = []
+        for interface in cls.interfaces:
+            spans.extend((public, public) for _, public in interface.public)
+            spans.extend(span for span in (*interface.addresses, *interface.wide) if span[0] >= V6)
+        anywhere = bool(out.hidden) or bool(cls.bits4 & component.public[bound] and any(
+            one.public_unknown or (one.wide and one.public) for one in cls.interfaces
+        ))  # fmt: skip
+        for id in out.nat:
+            known = world.estate.nat_gateways[id].public
+            spans.extend((address, address) for address in known)
+            anywhere = anywhere or not known
+        if anywhere:
+            spans.extend((world.internet & Intervals([FAMILY_ALL[4]])).spans)
+        found = component.cache[name] = Intervals(spans)
+    assert isinstance(found, Intervals)
+    return found
+
+
+def seen_by_component(component: Component, bound: Bound) -> Intervals:
+    """Every address as which an interface of a component could be seen on the internet."""
+    name = ("seen", bound)
+    found = component.cache.get(name)
+    if found is None:
+        found = component.cache[name] = union(seen_by_class(component, cls, bound) for cls in component.classes)
+    assert isinstance(found, Intervals)
+    return found
 
 
 def _to_endpoint(
-    world: World, sources: Ends, there: Component, target: int, services: Intervals, bound: Bound
+    senders: list[tuple[Component, int, Cls]], there: Component, target: int, services: Intervals, bound: Bound
 ) -> Iterator[Packet]:
     owner = there.interface_of(target)
     addresses = public_addresses(there, target, bound)
     if not addresses:
         return
-    family: Family = 6 if there.span_of(target)[0] >= V6 else 4
-    for here, bits in sources.items():
-        mask = here.v6 if family == 6 else here.v4
-        for cls in here.classes_in(bits & mask):
-            for source in numbers_in(bits & cls.bits & mask):
-                if here.interface_of(source).id == owner.id or not _leaves(here, source, owner.vpc):
-                    continue
-                service = arriving_service(here, source, there, target, services, bound)
-                if service is not None:
-                    address = here.span_of(source)[0]
-                    yield Packet(here.interface_of(source).id, address, owner.id, addresses.first, service, "public")
-                    break
+    for here, bits, cls in senders:
+        for source in numbers_in(bits & cls.bits & (here.v6 if there.v6 >> target & 1 else here.v4)):
+            if here.interface_of(source).id == owner.id or not _leaves(here, source, owner.vpc):
+                continue
+            service = arriving_service(here, source, there, target, services, bound)
+            if service is not None:
+                address = here.span_of(source)[0]
+                yield Packet(here.interface_of(source).id, address, owner.id, addresses.first, service, "public")
+                break
 
 
 def arriving_service(
