@@ -48,9 +48,9 @@ from doorward.readers.terraform.values import World
 
 FAMILIES: tuple[Callable[[Scene], None], ...] = (
     read_vpcs, read_gateways, read_peerings, read_prefix_lists, read_groups, read_rules, read_subnets,
-    read_route_tables, read_acls, read_associations, read_addresses, read_nat_gateways, read_interfaces, read_instances, read_scaling,
-    read_balancers, read_listeners, read_target_groups, read_classic, read_databases, read_functions, read_containers,
-    read_endpoints, read_transit, read_attachments, read_others,
+    read_route_tables, read_acls, read_associations, read_addresses, read_nat_gateways, read_interfaces, read_instances,
+    read_scaling, read_balancers, read_listeners, read_target_groups, read_classic, read_databases, read_functions,
+    read_containers, read_endpoints, read_transit, read_attachments, read_others,
 )  # fmt: skip
 
 

@@ -178,7 +178,7 @@ class _Walk:
             self.seen.add(mark)
             self._follow(reference, where, at, owning)
 
-    def _push(self, expression: Any, module: Path, key: Key, owner: dict[str, Any]) -> None:
+    def _push(self, expression: Any, module: Path, key: Key, owner: dict[str, Any], keep: bool = False) -> None:
         self.found.literals.extend(constants(expression))
         given = references(expression)
         heads = [_head(one) for one in given]
@@ -186,7 +186,7 @@ class _Walk:
         others = sum(head in ("var", "local", "data", "each") for head in heads)
         if others and len(given) > 1 and (ends or others > 1):
             self.found.choice = True
-        keyed = any(head in ("each", "count") for head in heads)
+        keyed = keep or any(head in ("each", "count") for head in heads)
         for one in given:
             self.work.append((one, module, key if keyed or _head(one) in ("each", "local") else None, owner))
 
@@ -197,7 +197,7 @@ class _Walk:
             return
         if head == "each":
             if parts[1:2] == ["value"]:
-                self._push(owner.get("for_each_expression"), module, key, {})
+                self._push(owner.get("for_each_expression"), module, key, {}, keep=True)
                 if not owner.get("for_each_expression"):
                     self.found.opaque = True
         elif head == "var":

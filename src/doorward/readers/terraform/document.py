@@ -12,6 +12,13 @@ from typing import Any, Literal
 
 Side = Literal["before", "after"]
 Key = str | int | None
+_ADOPTED = frozenset(
+    {
+        "aws_default_security_group", "aws_default_network_acl", "aws_default_route_table", "aws_default_vpc",
+        "aws_default_subnet",
+    }
+)  # fmt: skip
+"""What Terraform adopts and lets go of again, but neither makes nor deletes (provider documentation of each)."""
 Path = tuple[tuple[str, Key], ...]
 """The way to a module instance: (call name, count or for_each key), outermost first."""
 
@@ -154,8 +161,9 @@ def _change(item: Any, state: dict[str, Instance]) -> Change | None:
 
     before = instance(change.get("before"), None)
     after = instance(change.get("after"), change.get("after_unknown"))
+    stays = kind in _ADOPTED and before is not None and before.values.get("force_destroy") is not True
     if ("delete" in actions and "create" not in actions) or deposed:
-        after = None
+        after = before if stays else None
     if "forget" in actions and "create" not in actions:
         after = before  # Terraform lets go of it; it stays as it is
     if actions == ("no-op",) and after is None:

@@ -140,7 +140,7 @@ class Scene:
         wanted = set(types)
         for mode in ("data", "managed") if data else ("managed",):
             for one in found.values():
-                if one.type in wanted and one.mode == mode:
+                if one.type in wanted and one.mode == mode and not (mode == "data" and one.unknown.get("id")):
                     yield self.world.view(one)
 
     def is_new(self, instance: Instance) -> bool:

@@ -30,11 +30,11 @@ def make_steps(document: Document, before: Scene, after: Scene, old: Estate, new
 
 def _of_change(change: Change, before: Scene, after: Scene, old: Estate, new: Estate) -> list[Step]:
     actions = [one for one in change.actions if one in ("create", "update", "delete")]
-    if not actions:
+    if not actions or (actions == ["delete"] and change.after is not None):
         return []
     was = tuple(before.given.get(change.address, ()))
     will = tuple(after.given.get(change.address, ()))
-    if change.type in GROUPS and "delete" in actions and change.type != "aws_default_security_group":
+    if change.type == "aws_security_group" and "delete" in actions:
         was = _all_of_group(change, before, old, was)
     emptied = next((id for id, (address, _) in after.emptied.items() if address == change.address), None)
     if emptied is not None and emptied in old.groups:
@@ -56,7 +56,7 @@ def _of_change(change: Change, before: Scene, after: Scene, old: Estate, new: Es
     does: Literal["create", "update", "delete"]
     if "create" in actions:
         does = "create"
-        steps = [Step(change.address, change.address, does, removed=was if emptied else (), added=will)]
+        steps = [Step(change.address, change.address, does, removed=was, added=will)]
     elif "delete" in actions:
         steps = [Step(change.address, change.address, "delete", removed=was)]
     else:

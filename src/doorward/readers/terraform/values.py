@@ -299,23 +299,34 @@ class View:
 
     def _found(self, attribute: str) -> Found:
         configuration = self.world.configuration
-        expression = configuration.expression(self.instance, (*self.path, attribute))
-        if isinstance(expression, list) and self.path:
-            expression = self._own_block(attribute, expression)
+        expression = self._own_expression(attribute)
         found = configuration.sources(self.instance, expression)
         if expression is None:
             found.opaque = True
         return found
 
-    def _own_block(self, attribute: str, expressions: list[Any]) -> list[Any]:
-        """Of several blocks of one name, those whose constants do not contradict this one: sets lose their order."""
-        blocks = self.world.configuration.expression(self.instance, self.path[:-1])
+    def _own_expression(self, attribute: str) -> Any:
+        """The attribute's expression. Of several blocks of one name, those whose constants do not contradict this one:
+        sets lose their order. Blocks that differ in nothing but what is unknown may change places without effect."""
+        configuration = self.world.configuration
+        blocks = configuration.expression(self.instance, self.path[:-1]) if self.path else None
         if not isinstance(blocks, list):
-            return expressions
-        fitting = [
-            block[attribute] for block in blocks if isinstance(block, dict) and attribute in block and self._fits(block)
-        ]
-        return fitting or expressions
+            return configuration.expression(self.instance, (*self.path, attribute))
+        fitting = {
+            at: block
+            for at, block in enumerate(blocks)
+            if isinstance(block, dict) and attribute in block and self._fits(block)
+        }
+        index = self.path[-1]
+        if len(fitting) > 1 and index in fitting and all(self._alone(block) for block in fitting.values()):
+            return fitting[int(index)][attribute]
+        return [block[attribute] for block in fitting.values()] or None
+
+    def _alone(self, block: dict[str, Any]) -> bool:
+        return all(
+            _any_true(self.unknown.get(name)) or not isinstance(one, dict) or "constant_value" in one
+            for name, one in block.items()
+        )
 
     def _fits(self, block: dict[str, Any]) -> bool:
         for name, expression in block.items():
@@ -327,8 +338,6 @@ class View:
                     continue
                 if not _alike(expression["constant_value"], known):
                     return False
-            elif not expression.get("references") and self.values.get(name):
-                continue
         return all(
             not self.values.get(name) or name in block or not isinstance(self.values.get(name), list)
             for name in self.values
@@ -352,6 +361,8 @@ class View:
             value = instance.values.get(wanted)
             if isinstance(value, str) and value and not instance.unknown.get(wanted):
                 settled.add(value)
+            elif instance.mode == "data":
+                other = True  # read during the apply: it may find anything
             else:
                 fresh.add(stand_in(instance, wanted))
         return fresh, settled, other

@@ -40,10 +40,11 @@ def inline_managed(world: World, address: str, direction: Direction) -> bool:
     known = after or before
     if known is None or known.mode == "data":
         return False
-    if known.type == "aws_default_security_group":
-        return True
     if after is not None and world.configuration.configured(after, direction):
         return True
+    if known.type == "aws_default_security_group":
+        kept = before is not None and after is not None and before.id == after.id
+        return not (kept and after is not None and after.unknown.get(direction) is True)
     if after is not None and before is None:
         return _given(after, direction)
     if after is None or before is None:
@@ -126,8 +127,9 @@ def default_group_id(scene: Scene, view: View) -> str:
 
 def _inline_rules(scene: Scene, view: View, group: str, direction: Direction) -> list[Rule]:
     if view.unknown.get(direction) is True:
-        name = view.where(direction)
-        return [anything(direction, view.address, name)]
+        if not scene.world.configuration.configured(view.instance, direction):
+            return []
+        return [anything(direction, view.address, view.where(direction))]
     found: list[Rule] = []
     for block in view.blocks(direction):
         if all_unknown(block):
@@ -168,6 +170,24 @@ def read_rules(scene: Scene) -> None:
             rules = _new_style(scene, view, direction)
         scene.alias(view.address, view.id)
         _place(scene, view, target, rules)
+    _quarrels(scene)
+
+
+def _quarrels(scene: Scene) -> None:
+    """Inline and standalone rules of one group and direction overwrite each other (provider documentation)."""
+    inline: dict[tuple[str, Direction], str] = {}
+    alone: dict[tuple[str, Direction], str] = {}
+    found = scene.world.document.before if scene.side == "before" else scene.world.document.after
+    for address, given in scene.given.items():
+        instance = found.get(address)
+        kept = inline if instance is not None and instance.type in GROUPS else alone
+        for group, rule in given:
+            kept.setdefault((group, rule.direction), address)
+    for key in inline.keys() & alone.keys():
+        scene.notice(
+            inline[key],
+            f"its {key[1]} rules are managed inline and by {alone[key]}: each apply removes the rules of the other",
+        )
 
 
 def _place(scene: Scene, view: View, target: Ref, rules: list[Rule]) -> None:
