@@ -270,8 +270,12 @@ def admitted_clients(
             bits &= cell.bits
         for outside in rules.outside(span):
             addresses = addresses & outside.addresses
+    same = component.subnet_bits[cls.key.subnet]
+    nodes = component.world.estate.interfaces
+    if bound is Bound.UPPER and any(nodes[id].subnet == cls.key.subnet for id in balancer.interfaces if id in nodes):
+        # Whether the subnet's ACL sees packets from a node inside the same subnet is not documented.
+        return bits, addresses
     for passed in acls.admitted(component.world, cls.key.subnet, False, span, bound):
-        same = component.subnet_bits[cls.key.subnet]
         bits &= component.inside(passed.addresses, bound) | same
         addresses = addresses & passed.addresses
     return bits, addresses

@@ -443,8 +443,10 @@ def _clients(
     for span in one.traffic.spans:
         bits, addresses = admitted_clients(component, cls, balancer, span, bound)
         back = acls.admitted_all(world, cls.key.subnet, True, answers(Intervals([span]), question.ephemeral), bound)
-        bits &= component.inside(back, bound) | component.subnet_bits[cls.key.subnet]
-        addresses = addresses & back
+        near = any(sender.key.subnet == cls.key.subnet for sender in component.classes_in(nodes))
+        if not (near and bound is Bound.UPPER):
+            bits &= component.inside(back, bound) | component.subnet_bits[cls.key.subnet]
+            addresses = addresses & back
         for sender in component.classes_in(nodes):
             for cell in policy(component, sender, "egress", bound).cells(span):
                 if to & ~cell.bits:

@@ -16,7 +16,7 @@ from doorward.reach.border import PRIVATE, arrivals, cut, departures
 from doorward.reach.ends import Ends, accepts, ends_of, everybody, pairs, without
 from doorward.reach.packet import OUTSIDE, Packet
 from doorward.reach.policy import policy
-from doorward.reach.private import flows, pick
+from doorward.reach.private import FAMILIES, family_bits, flows, pick
 from doorward.reach.public import public_packets
 from doorward.reach.question import Question
 from doorward.reach.world import Bound, Cls, Component, World
@@ -88,20 +88,18 @@ def _from_outside(
 def _arriving(
     component: Component, cls: Cls, reachable: int, public: Intervals, services: Intervals, bound: Bound
 ) -> Iterator[Packet]:
-    for family in (4, 6):
-        bits = reachable & (component.v4 if family == 4 else component.v6)
-        asked = public & Intervals([FAMILY_ALL[4 if family == 4 else 6]])
+    for family in FAMILIES:
+        bits = reachable & family_bits(component, family)
+        asked = public & Intervals([FAMILY_ALL[family]])
         if not bits or not asked:
             continue
-        for span in (services & ALL_OF_FAMILY[4 if family == 4 else 6]).spans:
+        endpoint = (bits & -bits).bit_length() - 1
+        to, address = component.interface_of(endpoint).id, component.span_of(endpoint)[0]
+        for span in (services & ALL_OF_FAMILY[family]).spans:
             for low, _, addresses in arrivals(component, cls, span, bound):
                 here = addresses & asked
                 if here:
-                    endpoint = (bits & -bits).bit_length() - 1
-                    yield Packet(
-                        OUTSIDE, here.first, component.interface_of(endpoint).id,
-                        component.span_of(endpoint)[0], low, "arrival",
-                    )  # fmt: skip
+                    yield Packet(OUTSIDE, here.first, to, address, low, "arrival")
 
 
 def _hidden(component: Component, cls: Cls, mine: int, private: Intervals, services: Intervals) -> Iterator[Packet]:
@@ -109,23 +107,23 @@ def _hidden(component: Component, cls: Cls, mine: int, private: Intervals, servi
     addresses = private & hidden_sources(component.world, cls.key.vpc)
     if not addresses:
         return
-    for span in services.spans:
-        layers = cut(
-            span,
-            policy(component, cls, "ingress", Bound.UPPER).outside(span),
-            acls.admitted(component.world, cls.key.subnet, False, span, Bound.UPPER),
-        )
-        for low, _, admitted in layers:
-            here = admitted & addresses
-            for family in (4, 6):
-                bits = mine & (component.v4 if family == 4 else component.v6)
-                there = here & Intervals([FAMILY_ALL[4 if family == 4 else 6]])
-                if bits and there:
-                    endpoint = (bits & -bits).bit_length() - 1
-                    yield Packet(
-                        OUTSIDE, there.first, component.interface_of(endpoint).id,
-                        component.span_of(endpoint)[0], low, "arrival",
-                    )  # fmt: skip
+    for family in FAMILIES:
+        bits = mine & family_bits(component, family)
+        there = addresses & Intervals([FAMILY_ALL[family]])
+        if not bits or not there:
+            continue
+        endpoint = (bits & -bits).bit_length() - 1
+        to, address = component.interface_of(endpoint).id, component.span_of(endpoint)[0]
+        for span in (services & ALL_OF_FAMILY[family]).spans:
+            layers = cut(
+                span,
+                policy(component, cls, "ingress", Bound.UPPER).outside(span),
+                acls.admitted(component.world, cls.key.subnet, False, span, Bound.UPPER),
+            )
+            for low, _, admitted in layers:
+                here = admitted & there
+                if here:
+                    yield Packet(OUTSIDE, here.first, to, address, low, "arrival")
 
 
 def hidden_sources(world: World, vpc: str) -> Intervals:
