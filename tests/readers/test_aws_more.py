@@ -26,8 +26,8 @@ def wire_listener(**more: Any) -> dict[str, Any]:
     """A listener on tcp/443 that forwards to ``WEB``."""
     actions = [{"Type": "forward", "TargetGroupArn": WEB}]
     return {
-        "ListenerArn": LISTENER_ARN, "LoadBalancerArn": ARN, "Port": 443, "Protocol": "HTTPS", "DefaultActions": actions,
-        **more,
+        "ListenerArn": LISTENER_ARN, "LoadBalancerArn": ARN, "Port": 443, "Protocol": "HTTPS",
+        "DefaultActions": actions, **more,
     }  # fmt: skip
 
 
@@ -100,8 +100,9 @@ def test_targets_with_and_without_their_subject(tmp_path: Path) -> None:
     estate = whole(tmp_path, TargetGroups=groups, LoadBalancerTargetHealth=wrapped, TargetGroupAttributes=attributes)
     made = estate.target_groups[WEB]
     assert ((Target("10.0.1.5", 80),), 8080, True) == (made.targets, made.health_port, made.preserve_client)
+    other = estate.target_groups[API]
     assert (None, None, None) == (
-        estate.target_groups[API].targets, estate.target_groups[API].health_port, estate.target_groups[API].preserve_client,
+        other.targets, other.health_port, other.preserve_client,
     )  # fmt: skip
     assert "targets of api were not read" in texts(estate)
     (tmp_path / "TargetHealth-api.json").write_text(json.dumps({"TargetHealthDescriptions": health}))
@@ -127,11 +128,12 @@ def test_classic_balancer(tmp_path: Path) -> None:
 
 def test_transit_gateway(tmp_path: Path) -> None:
     """Attachments, the table of each, and its routes from files named after it."""
+    referencing = {"SecurityGroupReferencingSupport": "enable"}
     (tmp_path / "a.json").write_text(json.dumps(WHOLE))
     (tmp_path / "b.json").write_text(
         json.dumps(
             {
-                "TransitGateways": [{"TransitGatewayId": "tgw-1", "Options": {"SecurityGroupReferencingSupport": "enable"}}],
+                "TransitGateways": [{"TransitGatewayId": "tgw-1", "Options": referencing}],
                 "TransitGatewayAttachments": [
                     {"TransitGatewayAttachmentId": "tgw-attach-1", "TransitGatewayId": "tgw-1", "ResourceType": "vpc",
                      "ResourceId": "vpc-1", "State": "available",

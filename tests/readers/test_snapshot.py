@@ -165,8 +165,8 @@ def test_several_regions_and_a_former_snapshot(cloud: Cloud, tmp_path: Path) -> 
 
 def test_assumed_role(cloud: Cloud, tmp_path: Path) -> None:
     """The account is that of the role that is assumed."""
-    role = "arn:aws:iam::222222222222:role/read"
-    summary = take_snapshot(tmp_path / "shot", regions=[REGION], role_arn=role, external_id="agreed", endpoint_url=cloud.url)
+    role: dict[str, Any] = {"role_arn": "arn:aws:iam::222222222222:role/read", "external_id": "agreed"}
+    summary = take_snapshot(tmp_path / "shot", regions=[REGION], endpoint_url=cloud.url, **role)
     assert ["222222222222"] == [scope.account for scope in summary.scopes]
 
 
@@ -209,7 +209,7 @@ def _failing(operation: str, code: str) -> Callable[..., Any]:
     from botocore.client import BaseClient
     from botocore.exceptions import ClientError
 
-    real = BaseClient._make_api_call
+    real: Callable[..., Any] = getattr(BaseClient, "_make_api_call")  # noqa: B009  private to botocore, and without types
 
     def call(self: Any, name: str, asked: Any) -> Any:
         if name == operation:

@@ -102,7 +102,7 @@ def fault(error: Exception, where: str, expected: str) -> DoorwardError:
 
 
 def refuse_double_keys(data: Buffer, where: str) -> None:
-    """Raise ``InvalidInput`` when an object, at any depth, gives a key twice: JSON readers would disagree on the value."""
+    """Raise ``InvalidInput`` when an object, at any depth, gives a key twice: JSON readers would disagree."""
 
     def once(pairs: list[tuple[str, Any]]) -> None:
         if len(dict(pairs)) != len(pairs):

@@ -1,8 +1,8 @@
 """Describe answers of the AWS API -> an estate: ``read_estate``.
 
 A file or a tree of folders of JSON as the AWS CLI prints it, or a snapshot of our own. ``layout`` reads one file,
-``context`` puts files together, ``interfaces``, ``groups``, ``network``, ``gateways``, ``balancers`` and ``holders`` make
-the elements. What does not live here: taking snapshots (``readers.snapshot``), what can flow (``reach``).
+``context`` puts files together, ``interfaces``, ``groups``, ``network``, ``gateways``, ``balancers`` and ``holders``
+make the elements. What does not live here: taking snapshots (``readers.snapshot``), what can flow (``reach``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from doorward.readers.aws.gateways import (
 )
 from doorward.readers.aws.groups import read_groups
 from doorward.readers.aws.holders import name_hidden, read_holders
-from doorward.readers.aws.interfaces import read_interfaces
+from doorward.readers.aws.interfaces import InterfaceReader, read_interfaces
 from doorward.readers.aws.layout import EXPECTED, FORMAT_VERSION, Answer, read_answer
 from doorward.readers.aws.network import (
     Targets,
@@ -53,8 +53,9 @@ def read_estate(path: Path) -> Estate:
     nothing of a network. What is missing in part, or not understood, is named in ``Estate.notices``.
     """
     with _without_collection() as keep:
-        answers, skipped, size = _read_all(Path(path))
-        estate = _build(Context(answers), skipped)
+        reader = InterfaceReader()
+        answers, skipped, size = _read_all(Path(path), reader)
+        estate = _build(Context(answers), skipped, reader)
         if size >= FREEZE_FROM:
             keep()
     return estate
@@ -71,12 +72,12 @@ def _without_collection() -> Iterator[Callable[[], None]]:
             gc.enable()
 
 
-def _read_all(path: Path) -> tuple[list[Answer], list[Notice], int]:
+def _read_all(path: Path, reader: InterfaceReader) -> tuple[list[Answer], list[Notice], int]:
     """Answers of all JSON files, notices on other files, and the size of all."""
     if not path.exists():
         raise Unreadable("does not exist", where=str(path), hint="expected a file or folder of AWS CLI output")
     if not path.is_dir():
-        return [read_answer(path)], [], path.stat().st_size
+        return [read_answer(path, reader.make)], [], path.stat().st_size
     files: list[Path] = []
     skipped: list[Notice] = []
     for folder, folders, names in os.walk(path, onerror=_cannot_list):
@@ -93,17 +94,17 @@ def _read_all(path: Path) -> tuple[list[Answer], list[Notice], int]:
         raise InvalidInput(
             "holds no .json file", where=str(path), hint="expected AWS CLI output, or take one with `doorward snapshot`"
         )
-    return [read_answer(file) for file in files], skipped, sum(file.stat().st_size for file in files)
+    return [read_answer(file, reader.make) for file in files], skipped, sum(file.stat().st_size for file in files)
 
 
 def _cannot_list(error: OSError) -> None:
     raise Unreadable(f"cannot be listed: {error}", where=str(error.filename)) from error
 
 
-def _build(context: Context, skipped: list[Notice]) -> Estate:
+def _build(context: Context, skipped: list[Notice], reader: InterfaceReader) -> Estate:
     context.notices += skipped
     _manifests(context)
-    interfaces, holders = read_interfaces(context)
+    interfaces, holders = read_interfaces(context, reader)
     groups = read_groups(context)
     vpcs = read_vpcs(context)
     acls = read_acls(context)

@@ -264,7 +264,7 @@ def _assumed(
             continue
         subnet = subnets.get(zone.subnet_id)
         try:
-            given = [one for one in zone.load_balancer_addresses or ()]
+            given = zone.load_balancer_addresses or []
             private = [quick_address(one.private_address) for one in given if one.private_address]
             sixes = [quick_address(one.ipv6_address) for one in given if one.ipv6_address]
             public = [quick_address(one.ip_address) for one in given if one.ip_address]
@@ -279,7 +279,7 @@ def _assumed(
             tuple((one, one) for one in (*private, *sixes)), paired,
             "network_load_balancer" if item.type == "network" else "load_balancer",
             item.load_balancer_name or "", wide=wide,
-            public_unknown=f"public address of load balancer {item.load_balancer_name}" if facing and not paired else None,
+            public_unknown=f"public address of {item.load_balancer_name}" if facing and not paired else None,
         )  # fmt: skip
         made.append(id)
     if made:

@@ -29,7 +29,7 @@ _rules = msgspec.json.Decoder(list[WireRule] | None)
 
 _RuleKey: TypeAlias = tuple[str, Span, object]
 DEAD_PEERINGS = frozenset(("deleted", "deleting", "rejected", "expired", "failed"))
-"""Peering states in which a reference to a group of the other VPC matches nothing (VPC Peering Guide, *Stale rules*)."""
+"""Peering states in which a reference to the other VPC matches nothing (VPC Peering Guide, *Stale rules*)."""
 
 
 class RuleReader:
@@ -202,8 +202,8 @@ def read_groups(context: Context) -> dict[str, Group]:
                     raise conflict(made.id, first, answer)
                 groups[made.id] = _bracketed(known, made)
                 context.notice(
-                    made.id, f"security group is listed twice in {answer.where} with different contents: only what both "
-                    "listings say is taken as certain", made.vpc,
+                    made.id, f"security group is listed twice in {answer.where} with different contents: only what "
+                    "both listings say is taken as certain", made.vpc,
                 )  # fmt: skip
         source.append((len(groups), answer))
         if answer.top.security_groups is not None:

@@ -82,8 +82,8 @@ def _databases(context: Context, lookup: Lookup, found: dict[str, Holder]) -> No
     for own, names in alike.items():
         if len(own) > 1 and len(names) > 1:
             context.notice(
-                ", ".join(names), "databases with the same groups and subnets: their interfaces cannot be told apart, each is "
-                "taken to hold all of them",
+                ", ".join(names), "databases alike in groups and subnets: their interfaces cannot be told apart, each "
+                "is taken to hold all of them",
             )  # fmt: skip
 
 
@@ -130,8 +130,8 @@ def name_hidden(context: Context, vpcs: Mapping[str, Vpc], tables: Mapping[str, 
         if firewall is not None:
             name = firewall.firewall_name or firewall.firewall_arn or "network firewall"
             context.notice(
-                firewall.firewall_arn or name, f"network firewall {name}: not looked into; what is routed through it is "
-                "neither taken to pass nor to be stopped", firewall.vpc_id, firewall.vpc_id not in routed,
+                firewall.firewall_arn or name, f"network firewall {name}: not looked into; what is routed through it "
+                "is neither taken to pass nor to be stopped", firewall.vpc_id, firewall.vpc_id not in routed,
             )  # fmt: skip
         options = answer.top.vpc_block_public_access_options
         mode = options.internet_gateway_block_mode if options is not None else None
@@ -140,16 +140,16 @@ def name_hidden(context: Context, vpcs: Mapping[str, Vpc], tables: Mapping[str, 
             for vpc in vpcs.values():
                 if region is None or vpc.region is None or vpc.region == region:
                     context.notice(
-                        "VpcBlockPublicAccessOptions", f"block public access is {mode} in {region or 'this region'}: its "
-                        f"exclusions are not looked into, so traffic of {vpc.id} with the internet may be blocked",
+                        "VpcBlockPublicAccessOptions", f"block public access is {mode} in {region or 'this region'}: "
+                        f"its exclusions are not looked into, so traffic of {vpc.id} with the internet may be blocked",
                         vpc.id, True,
                     )  # fmt: skip
     described = {answer.top.firewall.firewall_arn for answer in context.answers if answer.top.firewall is not None}
     for _, item in context.each("firewalls"):
         if item.firewall_arn not in described:
             context.notice(
-                item.firewall_arn or item.firewall_name or "network firewall", f"network firewall {item.firewall_name}: not "
-                "looked into, and its VPC is not in the input; what is routed into its endpoints is not known to pass",
+                item.firewall_arn or item.firewall_name or "network firewall", f"network firewall {item.firewall_name}: "
+                "not looked into, and its VPC is not in the input; what is routed into its endpoints is not known to pass",
                 None, not tables,
             )  # fmt: skip
     for _, item in context.each("vpc_endpoints"):

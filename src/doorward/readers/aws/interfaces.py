@@ -49,18 +49,21 @@ class InterfaceReader:
         self._texts: dict[str, str] = {}
         self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
 
-    def make(self, wire: WireInterface, answer: Answer, instance: str | None = None) -> Interface:
+    def make(self, wire: WireInterface, where: str, instance: str | None = None) -> Interface:
         """One interface; ``InvalidInput`` names it when an address is none."""
         id = wire.network_interface_id
         raw = bytes(wire.groups)
         groups = self._sets.get(raw)
         if groups is None:
-            groups = self._sets[raw] = self._read_groups(raw, answer, id)
+            groups = self._sets[raw] = self._read_groups(raw, where, id)
         listed = wire.private_ip_addresses
         public: tuple[tuple[int, int], ...] = ()
         try:
             if listed and len(listed) == 1 and (text := listed[0].private_ip_address):
-                number = quick_address(text)
+                try:
+                    number = _number(inet_pton(AF_INET, text))
+                except OSError:
+                    number = parse_address(text)
                 addresses: tuple[Span, ...] = ((number, number),)
                 link = listed[0].association
                 if link is not None and link.public_ip:
@@ -70,7 +73,7 @@ class InterfaceReader:
             if wire.ipv6_addresses or wire.ipv4_prefixes or wire.ipv6_prefixes:
                 addresses += _more_addresses(wire)
         except ValueError as error:
-            raise InvalidInput(f"interface {id}: {error}", where=answer.where) from error
+            raise InvalidInput(f"interface {id}: {error}", where=where) from error
         name = ""
         tags: Tags = ()
         if wire.tag_set:
@@ -89,8 +92,8 @@ class InterfaceReader:
             ),
         )  # fmt: skip
 
-    def _read_groups(self, raw: bytes, answer: Answer, id: str) -> tuple[str, ...]:
-        listed = decoded(_groups.decode, raw, f"{answer.where}: {id}", EXPECTED) or ()
+    def _read_groups(self, raw: bytes, where: str, id: str) -> tuple[str, ...]:
+        listed = decoded(_groups.decode, raw, f"{where}: {id}", EXPECTED) or ()
         ids = {one.group_id for one in listed if one.group_id is not None}
         return tuple(sorted(self._texts.setdefault(one, one) for one in ids))
 
@@ -124,23 +127,19 @@ def _more_addresses(wire: WireInterface) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def read_interfaces(context: Context) -> tuple[dict[str, Interface], dict[str, Holder]]:
+def read_interfaces(context: Context, reader: InterfaceReader) -> tuple[dict[str, Interface], dict[str, Holder]]:
     """All interfaces, and the instances among those who hold them."""
-    reader = InterfaceReader()
     found: dict[str, Interface] = {}
     ends: list[tuple[int, Answer]] = []
     for answer in context.answers:
-        make = reader.make
-        for wire in answer.top.network_interfaces or ():
-            made = make(wire, answer)
+        for made in answer.interfaces:
             known = found.setdefault(made.id, made)
             if known is not made and known != made:
                 ordinal = list(found).index(made.id)
                 first = next((one for count, one in ends if ordinal < count), answer)
                 raise conflict(made.id, first, answer)
         ends.append((len(found), answer))
-        if answer.top.network_interfaces is not None:
-            answer.top.network_interfaces = []
+        answer.interfaces = []
     return found, _read_instances(context, reader, found)
 
 
@@ -160,7 +159,7 @@ def _read_instances(context: Context, reader: InterfaceReader, found: dict[str, 
             own = attached.setdefault(instance.instance_id, [])
             for wire in instance.network_interfaces or ():
                 if wire.network_interface_id not in found:
-                    found[wire.network_interface_id] = reader.make(wire, answer, instance.instance_id)
+                    found[wire.network_interface_id] = reader.make(wire, answer.where, instance.instance_id)
                     own.append(wire.network_interface_id)
             if not own:
                 made = _bare(reader, instance, answer)

@@ -2,12 +2,13 @@
 
 Known layouts: the AWS CLI's own output (one call or several in a file), wrappers with a subject
 (``LoadBalancerTargetHealth`` …), recorded responses (``{"status_code": 200, "data": {...}}``), and the collector layout
-(``instances``, ``security_groups`` … in one file). What does not live here: what the lists mean, and how files go together.
+(``instances``, ``security_groups`` … in one file). What does not live here: what the lists mean, how files go together.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from doorward.errors import InvalidInput
-from doorward.model.estate import Notice
+from doorward.model.estate import Interface, Notice
 from doorward.readers.aws import shapes as wire
 from doorward.readers.aws import shapes_more as more
 from doorward.readers.files import (
@@ -131,9 +132,10 @@ IGNORED = frozenset(
     LocalGatewayRouteTables LocalGatewayRoutes Marker NextMarker NetworkInterfacePermissions PlacementGroups
     Regions ResponseMetadata SecurityGroupReferenceSet ServiceDetails ServiceNames Snapshots Tags
     TransitGatewayRouteTablePropagations TransitGatewayPropagations UpdateToken Volumes VpcEndpointServices
-    VpcEndpointConnections VpnConnections Certificates AutoScalingGroups DBSubnetGroups DBSecurityGroups DBParameterGroups
+    VpcEndpointConnections VpnConnections Certificates AutoScalingGroups DBSubnetGroups DBSecurityGroups
     Clusters clusters clusterArns serviceArns taskArns taskDefinition failures LoadBalancerPolicies VpcClassicLinks
-    CacheClusters Domains FileSystems MountTargets InstanceConnectEndpoints config-file-git-sha1 collector_version provider
+    CacheClusters Domains FileSystems MountTargets InstanceConnectEndpoints DBParameterGroups
+    config-file-git-sha1 collector_version provider
     """.split()
 )
 """Keys that are known and carry nothing that decides what can flow (or repeat what other calls say)."""
@@ -160,6 +162,8 @@ class Answer:
     region: str | None = None
     account: str | None = None
     notices: list[Notice] = field(default_factory=list)
+    interfaces: list[Interface] = field(default_factory=list)
+    """``NetworkInterfaces``, already made; ``top`` keeps none of them."""
 
     @property
     def where(self) -> str:
@@ -177,7 +181,11 @@ def _decoder(key: str) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(FIELDS[key].type)
 
 
-def read_answer(path: Path) -> Answer:
+Make = Callable[[wire.WireInterface, str], Interface]
+"""Makes an interface from its wire form and the place where it was read."""
+
+
+def read_answer(path: Path, make: Make) -> Answer:
     """Read one file. Raises ``Unreadable`` and ``InvalidInput``; an unknown key becomes a notice."""
     where = str(path)
     data = read_bytes(path)
@@ -190,21 +198,24 @@ def read_answer(path: Path) -> Answer:
         account=next((name for name in parents if ACCOUNT.match(name)), None),
     )  # fmt: skip
     with _lock:
-        before = wire.Tally.count
+        before = wire.Decoding.count
+        wire.Decoding.take = _taker(make, answer)
         try:
             top = _strict.decode(data)
+            made = wire.Decoding.count - before
         except msgspec.ValidationError as error:
             if "unknown field" not in str(error):
                 raise fault(error, where, EXPECTED) from error
             top = None
+            answer.interfaces.clear()
+            _read_loosely(answer, data, where)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
             raise fault(error, where, EXPECTED) from error
-        made = wire.Tally.count - before
+        finally:
+            wire.Decoding.take = wire.leave
     if len(data) <= DEEP_CHECK_UP_TO:
         refuse_double_keys(data, where)
-    if top is None:
-        _read_loosely(answer, data, where)
-    else:
+    if top is not None:
         answer.top = top
         answer.keys = frozenset(key for key, one in FIELDS.items() if _present(getattr(top, one.name)))
         if made != sum(len(getattr(top, name) or ()) for name in _LISTS):
@@ -213,13 +224,26 @@ def read_answer(path: Path) -> Answer:
                 where=where,
                 hint="keep one of them, or use a file for each",
             )
+    if answer.top.network_interfaces is not None:
+        answer.top.network_interfaces = []
     if answer.top.next_token:
         answer.notices.append(
-            Notice(
-                where, "is the first page of an answer only (it has a NextToken): fetch all pages", could_block=False
-            )
+            Notice(where, "is the first page of an answer only (it has a NextToken): fetch all pages")
         )
     return answer
+
+
+def _taker(make: Make, answer: Answer) -> Callable[[wire.WireInterface], None]:
+    """Makes each interface at once and lets go of its wire form."""
+    keep, where, nothing = answer.interfaces.append, answer.where, wire.NOTHING
+
+    def take(one: wire.WireInterface) -> None:
+        keep(make(one, where))
+        one.groups = nothing
+        one.vpc_id = one.subnet_id = one.private_ip_address = one.interface_type = one.description = None
+        one.private_ip_addresses = one.association = one.attachment = one.tag_set = one.ipv6_addresses = None
+
+    return take
 
 
 def _read_loosely(answer: Answer, data: Buffer, where: str) -> None:

@@ -103,7 +103,7 @@ def _acl_entry(context: Context, answer: Answer, what: str, entry: WireAclEntry)
     text = entry.cidr_block or entry.ipv6_cidr_block
     if text is None or entry.rule_action not in ("allow", "deny"):
         raise InvalidInput(
-            f"{what}, entry {entry.rule_number}: expected a CIDR and allow or deny, got {text!r} and {entry.rule_action!r}",
+            f"{what}, entry {entry.rule_number}: expected a CIDR and allow or deny, got {text} and {entry.rule_action}",
             where=answer.where,
         )
     return AclEntry(

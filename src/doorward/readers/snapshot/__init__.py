@@ -1,7 +1,7 @@
 """A snapshot of live accounts: ``take_snapshot`` writes what ``readers.aws.read_estate`` reads.
 
-Only calls that read (``policy_json`` prints the exact rights). One folder for each account and region, one file for each
-call, as the AWS CLI prints it; a manifest says what was asked and what was denied. boto3 is imported when a snapshot is
+Only calls that read (``policy_json`` prints the exact rights). One folder for each account and region, one file for
+each call, as the AWS CLI prints it; a manifest says what was asked and what was denied. boto3 is imported when a snapshot is
 taken, not before: it costs more than everything else at start-up.
 """
 
@@ -85,12 +85,12 @@ def take_snapshot(
     endpoint_url: str | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Summary:
-    """Read accounts (one for each profile; none = the default credentials) in regions (none = each profile's own; ``all``
-    = all that are enabled) and write them to ``output``.
+    """Read accounts (one for each profile; none = the default credentials) in regions (none = each profile's own;
+    ``all`` = all that are enabled) and write them to ``output``.
 
     ``role_arn`` is assumed from each profile. Calls that are denied become gaps: recorded, and unknown to whoever reads
-    the snapshot. Raises ``CloudError`` when there are no credentials, no region, or a call fails otherwise; then nothing
-    is written. Raises ``InvalidInput`` when ``output`` holds anything but a former snapshot.
+    the snapshot. Raises ``CloudError`` when there are no credentials, no region, or a call fails otherwise; then
+    nothing is written. Raises ``InvalidInput`` when ``output`` holds anything but a former snapshot.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 

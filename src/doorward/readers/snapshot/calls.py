@@ -91,8 +91,8 @@ TASK_ARNS = Call("ecs", "ListTasks", "taskArns")
 TASKS = Call("ecs", "DescribeTasks", "tasks", ("taskArn", "group", "lastStatus", "clusterArn", "attachments"))
 
 SUBJECTS = (
-    STALE, TRANSIT_ROUTES, LIST_ENTRIES, LISTENERS, LISTENER_RULES, TARGET_HEALTH, TARGET_ATTRIBUTES, FIREWALL, CLUSTERS,
-    SERVICE_ARNS, SERVICES, TASK_ARNS, TASKS,
+    STALE, TRANSIT_ROUTES, LIST_ENTRIES, LISTENERS, LISTENER_RULES, TARGET_HEALTH, TARGET_ATTRIBUTES, FIREWALL,
+    CLUSTERS, SERVICE_ARNS, SERVICES, TASK_ARNS, TASKS,
 )  # fmt: skip
 """Calls about something that another call listed."""
 

@@ -30,8 +30,8 @@ UNSUPPORTED = frozenset(
     NotImplementedException NotYetImplemented UnknownAction 501 500 404
     """.split()
 )
-"""Error codes that mean: this region or endpoint does not know the call. AWS names its own faults (``InternalError``); a
-bare number for a code is the status of an answer that no API gave."""
+"""Error codes that mean: this region or endpoint does not know the call. AWS names its own faults (``InternalError``);
+a bare number for a code is the status of an answer that no API gave."""
 AT_ONCE = 6
 """Calls made at the same time for one account and region."""
 
