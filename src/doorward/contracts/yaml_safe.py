@@ -107,7 +107,7 @@ def decode(data: bytes | memoryview | str, file: str) -> str:
         raise Unreadable("binary data; expected YAML text", where=file, hint="check that this is the contracts file")
     if not text.strip():
         raise Unreadable("the file is empty; expected version: 1 and contracts:", where=file,
-                         hint="see docs/reference/contracts.md for a first file")  # fmt: skip
+                         hint="begin with version: 1")  # fmt: skip
     return text
 
 
