@@ -1,7 +1,8 @@
-"""Makes the estates that the benchmark measures on: S, M, L and X, the same in every run, into ``.benchdata/``.
+"""Makes the estates that speed is measured on: T (20 groups), S, M, L and X, the same in every run.
 
-Each estate is a folder of answers of the AWS CLI, beside contracts files (10, 100 and 1,000 contracts, nearly all kept)
-and ``next/``, the same estate with one group in a hundred changed. `python -m benchmarks.generate --sizes S M`.
+They go to ``.benchdata/``. Each is a folder of answers of the AWS CLI, beside contracts files (10, 100 and 1,000
+contracts, nearly all kept) and ``next/``, the same estate with one group in a hundred changed.
+`python -m benchmarks.generate --sizes S M`.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Size:
 
 
 SIZES = {
+    "T": Size((1, 1), 6, 60, 20, 240, 6, 4, 12),
     "S": Size((2, 1), 6, 1_000, 200, 4_000, 20, 10, 36),
     "M": Size((4, 3, 2, 1), 10, 10_000, 2_000, 60_000, 42, 20, 89),
     "L": Size((12, 9, 7, 6, 5, 4, 3, 3, 1), 10, 100_000, 20_000, 1_000_000, 60, 34, 119),

@@ -93,7 +93,7 @@ def build_network(rng: random.Random, sizes: tuple[int, ...], subnets: int) -> N
                 member=member,
                 cidr=f"10.{member * 16}.0.0/16",
                 cidr6=None,
-                nat=resource_id("nat", number) if rng.random() < 0.7 else None,
+                nat=resource_id("nat", number) if rng.random() < 0.7 or not member else None,
             )
             if rng.random() < 0.6:
                 vpc.cidr6 = f"{vpc.hextets()}::/56"
