@@ -125,11 +125,31 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
         assert str(path) in str(caught.value)
 
 
-def test_odd_shapes_do_not_break_the_reader() -> None:
-    """Parts that Terraform cannot have written are passed over, whatever their type."""
-    for odd in (None, 3, "x", [], {}, [None], [3], [{}], [{"change": 3}], [{"type": "aws_instance", "change": {"actions": 3}}]):
-        for key in ("resource_changes", "prior_state", "configuration", "variables", "resource_drift", "planned_values"):
-            document = json.loads(PLAN) | {key: odd}
-            if key == "resource_changes" and not (odd is None or isinstance(odd, list)):
-                continue
-            parse(json.dumps(document).encode(), "plan.json")
+ODD: tuple[object, ...] = (
+    None, 3, "x", [], {}, [None], [3], [{}], [{"change": 3}], [{"type": "aws_instance", "change": {"actions": 3}}],
+    [{"type": "aws_instance", "change": {"actions": ["explode"]}}], {"values": {"root_module": {"resources": {}}}},
+    {"root_module": {"resources": [3], "module_calls": {"x": 3}}},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ["resource_changes", "prior_state", "configuration", "variables", "resource_drift"])
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_shapes_are_read_or_refused(key: str, odd: object) -> None:
+    """What Terraform cannot have written is refused by name where reading on could lose something; never a traceback."""
+    document = json.loads(PLAN) | {key: odd}
+    try:
+        parse(json.dumps(document).encode(), "plan.json")
+    except InvalidInput as error:
+        assert "plan.json" in str(error)
+        assert "expected" in str(error) or "not a list" in str(error)
+
+
+@pytest.mark.parametrize(
+    "attribute", [{"ingress": "x"}, {"ingress": [3]}, {"ingress": [{"cidr_blocks": 3, "protocol": "-1"}]},
+                  {"ingress": [{"cidr_blocks": [3], "protocol": "-1"}]}, {"ingress": [{"self": "x", "protocol": "-1"}]},
+                  {"ingress": [{"from_port": [], "protocol": "tcp"}]}, {"name": 3}, {"vpc_id": []}],
+)  # fmt: skip
+def test_odd_attributes_are_refused(attribute: dict[str, object]) -> None:
+    """A rule of a wrong type is never dropped in silence."""
+    document = Maker().existing("aws_security_group.a", {"id": "sg-1", **attribute}).document()
+    assert "aws_security_group.a." in refused(json.dumps(document))

@@ -10,8 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from doorward.errors import InvalidInput
+
 Side = Literal["before", "after"]
 Key = str | int | None
+_ACTIONS = frozenset({"no-op", "create", "read", "update", "delete", "forget", "open", "renew", "close"})
 _ADOPTED = frozenset(
     {
         "aws_default_security_group", "aws_default_network_acl", "aws_default_route_table", "aws_default_vpc",
@@ -90,7 +93,7 @@ class Document:
 
 
 def read_document(raw: dict[str, Any]) -> Document:
-    """Sort a decoded plan into instances. Odd shapes are skipped where Terraform could not have written them."""
+    """Sort a decoded plan into instances. Raises ``InvalidInput`` for what Terraform could not have written."""
     state = {one.address: one for one in _state(_dict(_dict(raw.get("prior_state")).get("values")).get("root_module"))}
     before, after = dict(state), dict(state)
     changes: list[Change] = []
@@ -114,7 +117,6 @@ def read_document(raw: dict[str, Any]) -> Document:
             after[change.address] = change.after
         if _dict(item).get("mode") != "data":
             changes.append(change)
-    configuration = _dict(raw.get("configuration"))
     variables = {
         name: _dict(value).get("value")
         for name, value in _dict(raw.get("variables")).items()
@@ -126,7 +128,7 @@ def read_document(raw: dict[str, Any]) -> Document:
         changes=tuple(changes),
         drift=tuple(_named(raw.get("resource_drift"))),
         deferred=tuple(_named([_dict(one).get("resource_change") for one in _list(raw.get("deferred_changes"))])),
-        configuration=configuration,
+        configuration=_dict(raw.get("configuration")),
         variables=variables,
         terraform_version=_text(raw.get("terraform_version")),
         complete=raw.get("complete") is not False,
@@ -145,7 +147,10 @@ def _change(item: Any, state: dict[str, Instance]) -> Change | None:
     if not address:
         address = ".".join(part for part in (module_text, kind, name) if part)
     module = module_path(module_text)
-    actions = tuple(one for one in _list(change.get("actions")) if isinstance(one, str)) or ("no-op",)
+    actions = tuple(_text(one) for one in _list(change.get("actions"))) or ("no-op",)
+    for action in actions:
+        if action not in _ACTIONS:
+            raise odd(action, f"one of {', '.join(sorted(_ACTIONS))}", f"an action of {address}")
     deposed = item.get("deposed") if isinstance(item.get("deposed"), str) else None
     mode = _text(item.get("mode")) or "managed"
     here = f"{address}#deposed-{deposed}" if deposed else address
@@ -153,11 +158,10 @@ def _change(item: Any, state: dict[str, Instance]) -> Change | None:
     depends = known.depends_on if known else ()
 
     def instance(values: Any, unknown: Any) -> Instance | None:
-        if not isinstance(values, dict) and unknown is not True and not isinstance(unknown, dict):
+        marks = {} if unknown is True or unknown is False else _dict(unknown)
+        if values is None and not (marks and ("create" in actions or "read" in actions)):
             return None
-        if not isinstance(values, dict) and actions not in (("create",), ("read",)):
-            return None
-        return Instance(here, mode, kind, name, key, module, _dict(values), _dict(unknown), depends)
+        return Instance(here, mode, kind, name, key, module, _dict(values), marks, depends)
 
     before = instance(change.get("before"), None)
     after = instance(change.get("after"), change.get("after_unknown"))
@@ -258,13 +262,33 @@ def module_path(address: str) -> Path:
     return tuple(path)
 
 
+def odd(value: Any, expected: str, where: str = "") -> InvalidInput:
+    """The error for a value of a type that Terraform never writes there: reading on could lose something."""
+    text = repr(value)
+    shown = text if len(text) <= 60 else text[:57] + "..."
+    place = f"{where} is" if where else "found"
+    return InvalidInput(f"{place} {shown}, expected {expected}", hint="expected the output of show -json, unchanged")
+
+
 def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise odd(value, "an object")
+    return value
 
 
 def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise odd(value, "a list")
+    return value
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise odd(value, "a text")
+    return value

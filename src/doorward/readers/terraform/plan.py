@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from doorward.errors import InvalidInput
 from doorward.model.estate import Estate, Notice, Subnet
 from doorward.model.plan import Plan
 from doorward.readers.terraform.build import aliases_of, assemble, build, estate_of, open_ends, unite
@@ -27,12 +29,20 @@ def read_plan(path: Path, estate: Estate | None = None) -> Plan:
     Reads the JSON of ``terraform show -json`` and ``tofu show -json``, format 0.1 to 1.x. Raises ``Unreadable`` when
     the bytes are no such JSON and ``InvalidInput`` when they are something else than a plan.
     """
-    return plan_of(read_document(load_plan(path)), estate)
+    return _placed(load_plan(path), str(path), estate)
 
 
 def parse(raw: bytes, where: str = "plan", estate: Estate | None = None) -> Plan:
     """As ``read_plan``, from bytes; ``where`` names them in messages."""
-    return plan_of(read_document(parse_plan(raw, where)), estate)
+    return _placed(parse_plan(raw, where), where, estate)
+
+
+def _placed(raw: dict[str, Any], where: str, estate: Estate | None) -> Plan:
+    try:
+        return plan_of(read_document(raw), estate)
+    except InvalidInput as error:
+        error.where = error.where or where
+        raise
 
 
 def plan_of(document: Document, estate: Estate | None) -> Plan:

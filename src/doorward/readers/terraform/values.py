@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from doorward.readers.terraform.configuration import Configuration, Found
-from doorward.readers.terraform.document import Document, Instance
+from doorward.readers.terraform.document import Document, Instance, odd
 
 _ARN = ("id", "arn")
 KINDS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -199,40 +199,61 @@ class View:
     def text(self, attribute: str) -> str | None:
         """The known text, or None; an empty one counts as absent."""
         value = self.get(attribute)
-        return value if isinstance(value, str) and value else None
+        if value is not None and not isinstance(value, str):
+            raise odd(value, "a text", self.where(attribute))
+        return value or None
 
     def number(self, attribute: str) -> int | None:
         """The known whole number (also from text), or None."""
         value = self.get(attribute)
-        if isinstance(value, bool):
+        if value is None or value == "":
             return None
-        if isinstance(value, int):
+        if isinstance(value, int) and not isinstance(value, bool):
             return value
         if isinstance(value, float) and value.is_integer():
             return int(value)
         if isinstance(value, str) and value.lstrip("-").isascii() and value.lstrip("-").isdigit() and len(value) < 12:
             return int(value)
-        return None
+        raise odd(value, "a whole number", self.where(attribute))
+
+    def port(self, attribute: str) -> int | None:
+        """The known port, or None where there is none or a word stands instead of it."""
+        value = self.get(attribute)
+        return self.number(attribute) if not isinstance(value, str) or value.isdigit() else None
 
     def flag(self, attribute: str) -> bool | None:
         """The known truth value, or None."""
         value = self.get(attribute)
-        if isinstance(value, bool):
+        if value is None or isinstance(value, bool):
             return value
-        return {"true": True, "false": False}.get(value) if isinstance(value, str) else None
+        if value in ("true", "false", ""):
+            return {"true": True, "false": False}.get(value)
+        raise odd(value, "true or false", self.where(attribute))
 
     def texts(self, attribute: str) -> list[str]:
         """The known texts of a list or set."""
-        value = self.get(attribute)
-        return [one for one in value if isinstance(one, str) and one] if isinstance(value, list) else []
+        return self._listed(self.get(attribute), attribute)
+
+    def _listed(self, value: Any, attribute: str) -> list[str]:
+        """The texts of a list; elements that are not known yet stand as null in it."""
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            raise odd(value, "a list", self.where(attribute))
+        for one in value:
+            if one is not None and not isinstance(one, str):
+                raise odd(one, "a text", self.where(attribute))
+        return [one for one in value if one]
 
     def blocks(self, attribute: str) -> list[View]:
         """The blocks of that name, known as far as they are."""
         values, unknown = self.get(attribute), self.unknown.get(attribute)
         if isinstance(values, dict):
             values, unknown = [values], [unknown]
-        if not isinstance(values, list):
+        if values is None:
             values = []
+        if not isinstance(values, list) or not all(one is None or isinstance(one, dict) for one in values):
+            raise odd(values, "a list of blocks", self.where(attribute))
         marks = unknown if isinstance(unknown, list) else []
         found: list[View] = []
         for at in range(max(len(values), len(marks))):
@@ -260,7 +281,9 @@ class View:
         """The element that a single-valued attribute names."""
         if not _any_true(self.unknown.get(attribute)):
             value = self.values.get(attribute)
-            return Ref((value,)) if isinstance(value, str) and value else Ref()
+            if value is not None and not isinstance(value, str):
+                raise odd(value, "a text", self.where(attribute))
+            return Ref((value,)) if value else Ref()
         if self._computed(attribute):
             return Ref()
         found = self._found(attribute)
@@ -274,7 +297,7 @@ class View:
     def many(self, attribute: str, kind: str) -> Refs:
         """The elements that a list or set names."""
         mark, value = self.unknown.get(attribute), self.values.get(attribute)
-        given = [one for one in value if isinstance(one, str) and one] if isinstance(value, list) else []
+        given = self._listed(value if mark is not True else None, attribute)
         if not _any_true(mark):
             return Refs(tuple(dict.fromkeys(given)))
         if self._computed(attribute):

@@ -168,7 +168,7 @@ def read_target_groups(scene: Scene) -> None:
         id = view.text("arn") or view.id
         checks = view.blocks("health_check")
         port = checks[0].text("port") if checks else None
-        number = checks[0].number("port") if checks else None
+        number = checks[0].port("port") if checks else None
         preserve = view.text("preserve_client_ip")
         scene.put(
             "target_groups", id,

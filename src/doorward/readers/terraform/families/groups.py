@@ -65,7 +65,7 @@ def _given(instance: Instance, direction: str) -> bool:
 def _content(instance: Instance, direction: str) -> list[str]:
     """The blocks in a form that does not depend on their order, absent and empty values being the same."""
     value = instance.values.get(direction)
-    blocks = value if isinstance(value, list) else []
+    blocks = [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
     return sorted(repr(sorted((key, _plain(one)) for key, one in item.items() if one)) for item in blocks if item)
 
 

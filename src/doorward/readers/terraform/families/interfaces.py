@@ -8,6 +8,7 @@ from __future__ import annotations
 from doorward.model.addresses import V4_ALL, V6_ALL, parse_address, parse_network
 from doorward.model.estate import Holder, Interface
 from doorward.model.intervals import Span
+from doorward.readers.terraform.document import odd
 from doorward.readers.terraform.families.vpcs import name_of
 from doorward.readers.terraform.scene import Scene
 from doorward.readers.terraform.values import Ref, Refs, View
@@ -109,13 +110,14 @@ def addresses_of(view: View, *attributes: str) -> tuple[Span, ...]:
     """Known addresses of text and list attributes; delegated prefixes count as their range."""
     found: list[Span] = []
     for attribute in attributes:
-        given = view.get(attribute)
-        for text in given if isinstance(given, list) else [given]:
-            if isinstance(text, str) and text:
-                try:
-                    found.append(parse_network(text) if "/" in text else (parse_address(text),) * 2)
-                except ValueError:
-                    continue
+        several = isinstance(view.get(attribute), list)
+        for text in view.texts(attribute) if several else [view.text(attribute)]:
+            if text is None:
+                continue
+            try:
+                found.append(parse_network(text))
+            except ValueError as error:
+                raise odd(text, "an address", view.where(attribute)) from error
     return tuple(dict.fromkeys(found))
 
 

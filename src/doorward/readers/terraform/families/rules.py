@@ -55,10 +55,9 @@ def networks_of(scene: Scene, view: View, *attributes: str) -> Peers:
     """CIDR peers of list or text attributes."""
     peers = Peers([], [])
     for attribute in attributes:
-        given = view.get(attribute)
-        texts = given if isinstance(given, list) else [given]
-        for text in texts:
-            if not isinstance(text, str) or not text:
+        several = isinstance(view.get(attribute), list)
+        for text in view.texts(attribute) if several else [view.text(attribute)]:
+            if text is None:
                 continue
             try:
                 peers.certain.append(parse_network(text))

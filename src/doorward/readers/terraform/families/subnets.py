@@ -63,6 +63,9 @@ def read_route_tables(scene: Scene) -> None:
         if view.instance.mode == "data":
             blocks = view.blocks("routes")
         routes = [route for block in blocks if (route := _route(scene, block)) is not None]
+        if view.unknown.get("route") is True and scene.world.configuration.configured(view.instance, "route"):
+            name = view.where("route")
+            routes = [Route(cidr, "unknown", name, False, view.address, False) for cidr in (V4_ALL, V6_ALL)]
         if mirrored:
             gone = _standalone_before(scene, id)
             routes = [route for route in routes if route.destination not in gone]
