@@ -504,5 +504,43 @@ def documents() -> dict[str, Json]:
         "describe-security-groups": {"SecurityGroups": _groups()},
         "describe-security-group-rules": {"SecurityGroupRules": _rules()},
         "describe-network-interfaces": {"NetworkInterfaces": _interfaces()},
+        "describe-db-instances": {
+            "DBInstances": [
+                {
+                    "DBInstanceIdentifier": "auth",
+                    "DBInstanceClass": "db.m6g.large",
+                    "Engine": "postgres",
+                    "DBInstanceStatus": "available",
+                    "Endpoint": {
+                        "Address": "auth.c3yq7example.eu-west-1.rds.amazonaws.com",
+                        "Port": 5432,
+                        "HostedZoneId": "Z29XKXDKYMONMX",
+                    },
+                    "VpcSecurityGroups": [{"VpcSecurityGroupId": GROUPS["auth-db"], "Status": "active"}],
+                    "AvailabilityZone": "eu-west-1a",
+                    "DBSubnetGroup": {
+                        "DBSubnetGroupName": "auth",
+                        "DBSubnetGroupDescription": "Managed by Terraform",
+                        "VpcId": VPC,
+                        "SubnetGroupStatus": "Complete",
+                        "Subnets": [
+                            {
+                                "SubnetIdentifier": SUBNETS[f"data-{zone}"],
+                                "SubnetAvailabilityZone": {"Name": f"{REGION}{zone}"},
+                                "SubnetOutpost": {},
+                                "SubnetStatus": "Active",
+                            }
+                            for zone in ZONES
+                        ],
+                    },
+                    "EngineVersion": "15.5",
+                    "PubliclyAccessible": False,
+                    "MultiAZ": False,
+                    "DbiResourceId": "db-OUTAGEEXAMPLE0AUTH0DATABASE",
+                    "DBInstanceArn": f"arn:aws:rds:{REGION}:{ACCOUNT}:db:auth",
+                    "TagList": _tags("auth"),
+                }
+            ]
+        },
         **_balancers(),
     }

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import account
-from plans import plan, ref, resources
+from parts import ref
+from plans import plan, resources
 
 HERE = Path(__file__).resolve().parent
 ROUTINE = [
