@@ -27,7 +27,7 @@ from doorward.model.estate import (
 from doorward.model.intervals import Intervals, Span
 from doorward.readers.aws.context import Context, tags_of
 from doorward.readers.aws.layout import EXPECTED, Answer
-from doorward.readers.aws.shapes import (
+from doorward.readers.aws.shapes_network import (
     PeeringSide,
     WireNatGateway,
     WirePeering,

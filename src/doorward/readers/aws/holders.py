@@ -148,8 +148,9 @@ def name_hidden(context: Context, vpcs: Mapping[str, Vpc], tables: Mapping[str, 
     for _, item in context.each("firewalls"):
         if item.firewall_arn not in described:
             context.notice(
-                item.firewall_arn or item.firewall_name or "network firewall", f"network firewall {item.firewall_name}: "
-                "not looked into, and its VPC is not in the input; what is routed into its endpoints is not known to pass",
+                item.firewall_arn or item.firewall_name or "network firewall",
+                f"network firewall {item.firewall_name}: not looked into, and its VPC is not in the input; what is "
+                "routed into its endpoints is not known to pass",
                 None, not tables,
             )  # fmt: skip
     for _, item in context.each("vpc_endpoints"):

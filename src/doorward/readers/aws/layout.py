@@ -22,6 +22,7 @@ from doorward.errors import InvalidInput
 from doorward.model.estate import Interface, Notice
 from doorward.readers.aws import shapes as wire
 from doorward.readers.aws import shapes_more as more
+from doorward.readers.aws import shapes_network as net
 from doorward.readers.files import (
     DEEP_CHECK_UP_TO,
     Buffer,
@@ -76,28 +77,28 @@ class Top(Struct, rename="pascal", forbid_unknown_fields=True):
     stale_security_group_set: list[wire.StaleGroup] | None = None
     security_group_vpc_associations: list[wire.GroupVpc] | None = None
     reservations: list[wire.Reservation] | None = None
-    vpcs: list[wire.WireVpc] | None = None
-    subnets: list[wire.WireSubnet] | None = None
-    network_acls: list[wire.WireAcl] | None = None
-    route_tables: list[wire.WireRouteTable] | None = None
-    internet_gateways: list[wire.WireInternetGateway] | None = None
-    egress_only_internet_gateways: list[wire.WireEgressOnlyGateway] | None = None
-    nat_gateways: list[wire.WireNatGateway] | None = None
-    vpn_gateways: list[wire.WireVpnGateway] | None = None
-    carrier_gateways: list[wire.WireCarrierGateway] | None = None
-    local_gateway_route_table_vpc_associations: list[wire.WireLocalGatewayLink] | None = None
-    vpc_peering_connections: list[wire.WirePeering] | None = None
-    transit_gateways: list[wire.WireTransitGateway] | None = None
-    transit_gateway_attachments: list[wire.WireTransitAttachment] | None = None
-    transit_gateway_vpc_attachments: list[wire.WireTransitAttachment] | None = None
-    transit_gateway_route_tables: list[wire.WireTransitTable] | None = None
+    vpcs: list[net.WireVpc] | None = None
+    subnets: list[net.WireSubnet] | None = None
+    network_acls: list[net.WireAcl] | None = None
+    route_tables: list[net.WireRouteTable] | None = None
+    internet_gateways: list[net.WireInternetGateway] | None = None
+    egress_only_internet_gateways: list[net.WireEgressOnlyGateway] | None = None
+    nat_gateways: list[net.WireNatGateway] | None = None
+    vpn_gateways: list[net.WireVpnGateway] | None = None
+    carrier_gateways: list[net.WireCarrierGateway] | None = None
+    local_gateway_route_table_vpc_associations: list[net.WireLocalGatewayLink] | None = None
+    vpc_peering_connections: list[net.WirePeering] | None = None
+    transit_gateways: list[net.WireTransitGateway] | None = None
+    transit_gateway_attachments: list[net.WireTransitAttachment] | None = None
+    transit_gateway_vpc_attachments: list[net.WireTransitAttachment] | None = None
+    transit_gateway_route_tables: list[net.WireTransitTable] | None = None
     transit_gateway_routes: list[more.TableRoutes] | None = None
-    routes: list[wire.WireTransitRoute] | None = None
+    routes: list[net.WireTransitRoute] | None = None
     additional_routes_available: bool | None = None
-    associations: list[wire.WireTransitAssociation] | None = None
-    prefix_lists: list[wire.WirePrefixList] | None = None
-    managed_prefix_lists: list[wire.WirePrefixList] | None = msgspec.field(name="ManagedPrefixLists", default=None)
-    entries: list[wire.WirePrefixListEntry] | None = None
+    associations: list[net.WireTransitAssociation] | None = None
+    prefix_lists: list[net.WirePrefixList] | None = None
+    managed_prefix_lists: list[net.WirePrefixList] | None = msgspec.field(name="ManagedPrefixLists", default=None)
+    entries: list[net.WirePrefixListEntry] | None = None
     load_balancers: list[more.WireBalancer] | None = None
     load_balancer_descriptions: list[more.WireClassicBalancer] | None = None
     listeners: list[more.WireListener] | None = None

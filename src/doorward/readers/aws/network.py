@@ -17,7 +17,7 @@ from doorward.model.rules import Group
 from doorward.model.services import ICMP, ICMPV6, protocol_number, rule_span
 from doorward.readers.aws.context import Context, tags_of
 from doorward.readers.aws.layout import Answer
-from doorward.readers.aws.shapes import WireAcl, WireAclEntry, WireRoute, WireRouteTable, WireSubnet, WireVpc
+from doorward.readers.aws.shapes_network import WireAcl, WireAclEntry, WireRoute, WireRouteTable, WireSubnet, WireVpc
 
 _REGION_OF_ZONE = re.compile(r"^[a-z]{2}(?:-[a-z]+)+-\d")
 _GONE = frozenset(("disassociated", "disassociating", "failing", "failed"))

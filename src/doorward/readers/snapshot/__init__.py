@@ -1,8 +1,8 @@
 """A snapshot of live accounts: ``take_snapshot`` writes what ``readers.aws.read_estate`` reads.
 
 Only calls that read (``policy_json`` prints the exact rights). One folder for each account and region, one file for
-each call, as the AWS CLI prints it; a manifest says what was asked and what was denied. boto3 is imported when a snapshot is
-taken, not before: it costs more than everything else at start-up.
+each call, as the AWS CLI prints it; a manifest says what was asked and what was denied. boto3 is imported when a
+snapshot is taken, not before: it costs more than everything else at start-up.
 """
 
 from __future__ import annotations
