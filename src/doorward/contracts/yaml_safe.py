@@ -11,7 +11,7 @@ What does not live here: what the keys mean.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
@@ -79,7 +79,13 @@ def load(data: bytes | memoryview | str, file: str) -> Node:
     Raises ``Unreadable`` for bytes that are no YAML text, ``InvalidContract`` for YAML that is refused.
     """
     text = decode(data, file)
-    return _Builder(file).build(_events(text, file))
+    try:
+        return _Builder(file).build(_parser(text))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be parsed"
+        at = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else file
+        raise Unreadable(f"not YAML: {problem}", where=at, hint=_yaml_hint(str(problem))) from error
 
 
 def decode(data: bytes | memoryview | str, file: str) -> str:
@@ -111,18 +117,11 @@ def decode(data: bytes | memoryview | str, file: str) -> str:
     return text
 
 
-def _events(text: str, file: str) -> Iterator[Any]:
-    """The parser's events; libyaml where it is built in, PyYAML's own parser elsewhere (twenty times slower)."""
+def _parser(text: str) -> Callable[[], Any]:
+    """What gives the next event; libyaml where it is built in, PyYAML's own parser elsewhere (twenty times slower)."""
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        parser = loader(text)
-        while (event := parser.get_event()) is not None:
-            yield event
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be parsed"
-        at = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else file
-        raise Unreadable(f"not YAML: {problem}", where=at, hint=_yaml_hint(str(problem))) from error
+    next_event: Callable[[], Any] = loader(text).get_event
+    return next_event
 
 
 def _yaml_hint(problem: str) -> str:
@@ -146,11 +145,18 @@ class _Builder:
     def refuse(self, message: str, mark: Any, hint: str | None = None) -> InvalidContract:
         return InvalidContract(message, where=f"{self.file}:{mark.line + 1}:{mark.column + 1}", hint=hint)
 
-    def build(self, events: Iterator[Any]) -> Node:
-        for event in events:
+    def build(self, next_event: Callable[[], Any]) -> Node:
+        scalar_event, put = yaml.ScalarEvent, self.put
+        while (event := next_event()) is not None:
             kind = type(event)
-            if kind is yaml.ScalarEvent:
-                self.scalar(event)
+            if kind is scalar_event:
+                mark = event.start_mark
+                node = Scalar(event.value, not event.style, mark.line + 1, mark.column + 1)
+                if event.tag is not None:
+                    self.tagged(event)
+                if event.anchor is not None:
+                    self.anchors[event.anchor] = node
+                put(node, mark)
             elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
                 self.begin(event, kind is yaml.MappingStartEvent)
             elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
@@ -162,15 +168,6 @@ class _Builder:
         if self.root is None:
             raise Unreadable("no document; expected version: 1 and contracts:", where=self.file)
         return self.root
-
-    def scalar(self, event: Any) -> None:
-        mark = event.start_mark
-        if event.tag is not None:
-            self.tagged(event)
-        node = Scalar(event.value, not event.style, mark.line + 1, mark.column + 1)
-        if event.anchor is not None:
-            self.anchors[event.anchor] = node
-        self.put(node, mark)
 
     def tagged(self, event: Any) -> None:
         raise self.refuse(f"the tag {event.tag!r}; tags are not read", event.start_mark, "remove the tag")

@@ -47,9 +47,10 @@ def witness_text(witness: Witness, names: Names) -> str:
 
 
 def place_text(reason: Reason | Hop, names: Names) -> str:
-    """Which resource, rule and direction; with the Terraform address when known."""
+    """Which resource (unless the reason's text names it), rule and direction; the Terraform address when known."""
     kind = KIND_WORDS.get(reason.kind, reason.kind)
-    parts = [f"{kind} {names.label(reason.resource)}"]
+    told = reason.resource in reason.text
+    parts = [kind if told else f"{kind} {names.label(reason.resource)}"]
     if reason.direction:
         parts.append(reason.direction)
     if reason.rule:
