@@ -26,9 +26,13 @@ def ref(*names: str) -> dict[str, Any]:
 def rule(port: int | None = None, *, to: int | None = None, protocol: str = "tcp", **peers: Any) -> dict[str, Any]:
     """An inline block; without a port: everything."""
     given = {
-        "cidr_blocks": [], "ipv6_cidr_blocks": [], "prefix_list_ids": [], "security_groups": [], "self": False,
+        "cidr_blocks": [],
+        "ipv6_cidr_blocks": [],
+        "prefix_list_ids": [],
+        "security_groups": [],
+        "self": False,
         "description": "",
-    }  # fmt: skip
+    }
     if port is None:
         given |= {"from_port": 0, "to_port": 0, "protocol": "-1"}
     else:
@@ -60,9 +64,13 @@ class Maker:
         """Any change; ``config`` are the expressions: a plain value is a constant."""
         module, mode, kind, name, key = split(address)
         item: dict[str, Any] = {
-            "address": address, "mode": mode, "type": kind, "name": name, "provider_name": "aws",
+            "address": address,
+            "mode": mode,
+            "type": kind,
+            "name": name,
+            "provider_name": "aws",
             "change": {"actions": actions, "before": before, "after": after, "after_unknown": unknown or {}},
-        }  # fmt: skip
+        }
         if module:
             item["module_address"] = module
         if key is not None:
@@ -84,15 +92,23 @@ class Maker:
         return self.change(address, ["no-op"], values, values, {}, config)
 
     def create(
-        self, address: str, after: dict[str, Any], unknown: dict[str, Any] | None = None, config: dict[str, Any] | None = None
-    ) -> Maker:  # fmt: skip
+        self,
+        address: str,
+        after: dict[str, Any],
+        unknown: dict[str, Any] | None = None,
+        config: dict[str, Any] | None = None,
+    ) -> Maker:
         """A new resource; its id is unknown unless given."""
         return self.change(address, ["create"], None, after, {"id": True, **(unknown or {})}, config)
 
     def update(
-        self, address: str, before: dict[str, Any], changed: dict[str, Any], unknown: dict[str, Any] | None = None,
+        self,
+        address: str,
+        before: dict[str, Any],
+        changed: dict[str, Any],
+        unknown: dict[str, Any] | None = None,
         config: dict[str, Any] | None = None,
-    ) -> Maker:  # fmt: skip
+    ) -> Maker:
         """An update in place: ``changed`` lies over ``before``."""
         after = {key: value for key, value in (before | changed).items() if (unknown or {}).get(key) is not True}
         return self.change(address, ["update"], before, after, unknown, config)
@@ -102,9 +118,15 @@ class Maker:
         return self.change(address, ["delete"], before, None, {}, None, **more)
 
     def replace(
-        self, address: str, before: dict[str, Any], changed: dict[str, Any], unknown: dict[str, Any] | None = None,
-        config: dict[str, Any] | None = None, *, create_first: bool = False,
-    ) -> Maker:  # fmt: skip
+        self,
+        address: str,
+        before: dict[str, Any],
+        changed: dict[str, Any],
+        unknown: dict[str, Any] | None = None,
+        config: dict[str, Any] | None = None,
+        *,
+        create_first: bool = False,
+    ) -> Maker:
         """A replacement: the id becomes unknown."""
         marks = {"id": True, **(unknown or {})}
         after = {key: value for key, value in (before | changed).items() if marks.get(key) is not True}
@@ -136,7 +158,9 @@ class Maker:
         """The configuration of a module."""
         at = self.root
         for name, _ in module_path(address):
-            call = at["module_calls"].setdefault(name, {"expressions": {}, "module": {"resources": [], "module_calls": {}}})
+            call = at["module_calls"].setdefault(
+                name, {"expressions": {}, "module": {"resources": [], "module_calls": {}}}
+            )
             at = call["module"]
         return at
 
@@ -165,10 +189,13 @@ class Maker:
         root: dict[str, Any] = {"resources": modules.pop("", [])}
         root["child_modules"] = [{"address": name, "resources": held} for name, held in modules.items()]
         return {
-            "format_version": "1.2", "terraform_version": "1.9.0", "planned_values": {},
-            "resource_changes": self.changes, "prior_state": {"format_version": "1.0", "values": {"root_module": root}},
+            "format_version": "1.2",
+            "terraform_version": "1.9.0",
+            "planned_values": {},
+            "resource_changes": self.changes,
+            "prior_state": {"format_version": "1.0", "values": {"root_module": root}},
             "configuration": {"root_module": self.root},
-        } | self.extra  # fmt: skip
+        } | self.extra
 
     def read(self, estate: Estate | None = None) -> Plan:
         """Through the reader."""

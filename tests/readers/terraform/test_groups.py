@@ -17,22 +17,42 @@ OWN = parse_network("10.9.0.0/16")
 
 
 def group(id: str = "sg-1", **more: Any) -> dict[str, Any]:
+    """The values of a group as the state has them."""
     return {"id": id, "name": id, "vpc_id": "vpc-1", "ingress": [], "egress": [], **more}
 
 
 def standalone(peer: dict[str, Any], port: int = 443, **more: Any) -> dict[str, Any]:
+    """The values of an aws_security_group_rule in sg-1."""
     return {
-        "id": "sgrule-1", "type": "ingress", "from_port": port, "to_port": port, "protocol": "tcp", "self": False,
-        "security_group_id": "sg-1", "cidr_blocks": [], "ipv6_cidr_blocks": [], "prefix_list_ids": [],
-        "source_security_group_id": None, "description": "", **peer, **more,
-    }  # fmt: skip
+        "id": "sgrule-1",
+        "type": "ingress",
+        "from_port": port,
+        "to_port": port,
+        "protocol": "tcp",
+        "self": False,
+        "security_group_id": "sg-1",
+        "cidr_blocks": [],
+        "ipv6_cidr_blocks": [],
+        "prefix_list_ids": [],
+        "source_security_group_id": None,
+        "description": "",
+        **peer,
+        **more,
+    }
 
 
 def modern(**more: Any) -> dict[str, Any]:
+    """The values of an aws_vpc_security_group_*_rule in sg-1."""
     return {
-        "id": "sgr-1", "security_group_rule_id": "sgr-1", "security_group_id": "sg-1", "ip_protocol": "tcp",
-        "from_port": 443, "to_port": 443, "cidr_ipv4": "10.0.0.0/8", **more,
-    }  # fmt: skip
+        "id": "sgr-1",
+        "security_group_rule_id": "sgr-1",
+        "security_group_id": "sg-1",
+        "ip_protocol": "tcp",
+        "from_port": 443,
+        "to_port": 443,
+        "cidr_ipv4": "10.0.0.0/8",
+        **more,
+    }
 
 
 def test_new_group_has_its_inline_rules_and_no_default_egress() -> None:
@@ -131,11 +151,14 @@ def test_modern_rule_forms() -> None:
         ({"cidr_ipv4": None, "cidr_ipv6": "2001:db8::/32"}, (HTTPS, parse_network("2001:db8::/32"))),
         ({"cidr_ipv4": None, "prefix_list_id": "pl-1"}, (HTTPS, PrefixListPeer("pl-1"))),
         ({"cidr_ipv4": None, "referenced_security_group_id": "sg-2"}, (HTTPS, GroupPeer("sg-2"))),
-        ({"cidr_ipv4": None, "referenced_security_group_id": "123456789012/sg-3"}, (HTTPS, GroupPeer("sg-3", None, "123456789012"))),
+        (
+            {"cidr_ipv4": None, "referenced_security_group_id": "123456789012/sg-3"},
+            (HTTPS, GroupPeer("sg-3", None, "123456789012")),
+        ),
         ({"ip_protocol": "50", "from_port": 1, "to_port": 2}, (block(50), TEN)),
         ({"ip_protocol": "icmp", "from_port": 8, "to_port": -1}, (rule_span("icmp", 8, -1), TEN)),
         ({"ip_protocol": "icmpv6", "from_port": -1, "to_port": -1}, (block(58), TEN)),
-    ]  # fmt: skip
+    ]
     for number, (changes, _) in enumerate(forms):
         make.existing(f"aws_vpc_security_group_egress_rule.r{number}", modern(id=f"sgr-{number}") | changes)
     given = {(r.service, r.peer) for r in make.read().after.groups["sg-1"].rules if r.certain}
@@ -169,12 +192,14 @@ def test_replaced_group_gets_a_new_id_and_its_references_follow() -> None:
         Maker()
         .replace("aws_security_group.web", old, {"name": "new"}, config={"name": "new", "ingress": [{}]})
         .replace(
-            "aws_security_group_rule.db", standalone({"source_security_group_id": "sg-1"}, security_group_id="sg-db"),
-            {}, {"source_security_group_id": True},
+            "aws_security_group_rule.db",
+            standalone({"source_security_group_id": "sg-1"}, security_group_id="sg-db"),
+            {},
+            {"source_security_group_id": True},
             {"security_group_id": "sg-db", "source_security_group_id": ref("aws_security_group.web.id")},
         )
         .read()
-    )  # fmt: skip
+    )
     assert ("aws_security_group.web",) == plan.replaced
     assert "sg-1" in plan.before.groups and "sg-1" not in plan.after.groups
     assert ("ingress", HTTPS, GroupPeer("aws_security_group.web"), True) in seen(plan.after, "sg-db")
@@ -186,12 +211,16 @@ def test_replaced_group_gets_a_new_id_and_its_references_follow() -> None:
 
 def test_unknown_source_group_of_a_cidr_rule_is_ignored() -> None:
     """The provider marks source_security_group_id unknown on create even where nobody gave one."""
-    values = {k: v for k, v in standalone({"cidr_blocks": ["10.0.0.0/8"]}).items() if k not in ("id", "source_security_group_id")}
+    values = {
+        k: v
+        for k, v in standalone({"cidr_blocks": ["10.0.0.0/8"]}).items()
+        if k not in ("id", "source_security_group_id")
+    }
     for config in ({"cidr_blocks": ["10.0.0.0/8"], "security_group_id": "sg-1"}, None):
         plan = Maker().create("aws_security_group_rule.web", values, {"source_security_group_id": True}, config).read()
-        assert {("ingress", HTTPS, TEN, True)} == {one for one in seen(plan.after, "sg-1") if one[2] != AnyPeer or one[3]} - {
-            one for one in seen(plan.after, "sg-1") if isinstance(one[2], AnyPeer)
-        }
+        assert {("ingress", HTTPS, TEN, True)} == {
+            one for one in seen(plan.after, "sg-1") if one[2] != AnyPeer or one[3]
+        } - {one for one in seen(plan.after, "sg-1") if isinstance(one[2], AnyPeer)}
 
 
 def test_unknown_cidr_is_any_peer_in_the_upper_bound_only() -> None:
@@ -200,11 +229,13 @@ def test_unknown_cidr_is_any_peer_in_the_upper_bound_only() -> None:
     plan = (
         Maker()
         .create(
-            "aws_security_group_rule.web", values, {"cidr_blocks": True},
+            "aws_security_group_rule.web",
+            values,
+            {"cidr_blocks": True},
             {"cidr_blocks": ref("aws_eip.out.public_ip"), "security_group_id": "sg-1"},
         )
         .read()
-    )  # fmt: skip
+    )
     name = "aws_security_group_rule.web.cidr_blocks"
     found = [one for one in plan.after.groups["sg-1"].rules if one.origin == "aws_security_group_rule.web"]
     assert [Rule("ingress", HTTPS, AnyPeer(name), None, "aws_security_group_rule.web", None, False, name)] == [
@@ -221,7 +252,9 @@ def test_unknown_port_widens_to_the_protocol() -> None:
 
 def test_unknown_group_of_a_rule_without_configuration_may_be_any_group() -> None:
     """When nothing says which group a rule belongs to, it may be in every one."""
-    values = {k: v for k, v in standalone({"cidr_blocks": ["10.0.0.0/8"]}).items() if k not in ("id", "security_group_id")}
+    values = {
+        k: v for k, v in standalone({"cidr_blocks": ["10.0.0.0/8"]}).items() if k not in ("id", "security_group_id")
+    }
     plan = (
         Maker()
         .existing("aws_security_group.a", group("sg-a"))
@@ -241,18 +274,31 @@ def test_partly_unknown_inline_block_resolves_its_group() -> None:
         .create("aws_security_group.jump", {"name": "jump"}, {"ingress": True}, {"name": "jump"})
         .create(
             "aws_security_group.web",
-            {"name": "web", "ingress": [{k: v for k, v in one.items() if k != "security_groups"} for one in (ssh, web)]},
+            {
+                "name": "web",
+                "ingress": [{k: v for k, v in one.items() if k != "security_groups"} for one in (ssh, web)],
+            },
             {"ingress": [{"security_groups": True}, {"security_groups": True}], "egress": True},
             {
                 "name": "web",
                 "ingress": [
-                    {"from_port": 443, "to_port": 443, "protocol": "tcp", "security_groups": ref("aws_security_group.lb.id")},
-                    {"from_port": 22, "to_port": 22, "protocol": "tcp", "security_groups": ref("aws_security_group.jump.id")},
+                    {
+                        "from_port": 443,
+                        "to_port": 443,
+                        "protocol": "tcp",
+                        "security_groups": ref("aws_security_group.lb.id"),
+                    },
+                    {
+                        "from_port": 22,
+                        "to_port": 22,
+                        "protocol": "tcp",
+                        "security_groups": ref("aws_security_group.jump.id"),
+                    },
                 ],
             },
         )
         .read()
-    )  # fmt: skip
+    )
     expected = {
         ("ingress", HTTPS, GroupPeer("aws_security_group.lb"), True),
         ("ingress", SSH, GroupPeer("aws_security_group.jump"), True),
@@ -271,9 +317,10 @@ def test_deleted_group_takes_its_rules_and_waits_for_those_that_refer_to_it() ->
     """A group that goes takes all its rules with it; rules that refer to it go first (state dependencies)."""
     make = Maker().delete("aws_security_group.web", group(ingress=[rule(443, self=True)]))
     make.delete(
-        "aws_security_group_rule.db", standalone({"source_security_group_id": "sg-1"}, security_group_id="sg-db"),
+        "aws_security_group_rule.db",
+        standalone({"source_security_group_id": "sg-1"}, security_group_id="sg-db"),
         depends_on=["aws_security_group.web"],
-    )  # fmt: skip
+    )
     plan = make.read()
     assert {("sg-1", HTTPS, GroupPeer("sg-1"))} == keys(step(plan, "aws_security_group.web").removed)
     assert ("aws_security_group_rule.db",) == step(plan, "aws_security_group.web").needs
@@ -283,17 +330,21 @@ def test_deleted_group_takes_its_rules_and_waits_for_those_that_refer_to_it() ->
 def test_default_group_is_emptied_when_adopted() -> None:
     """aws_default_security_group removes every rule that the default group has (provider documentation)."""
     held = Group(
-        "sg-d", name="default", vpc="vpc-1",
+        "sg-d",
+        name="default",
+        vpc="vpc-1",
         rules=(Rule("ingress", ALL_SPAN, GroupPeer("sg-d"), "sgr-a"), Rule("egress", ALL_SPAN, V4_ALL, "sgr-b")),
-    )  # fmt: skip
+    )
     plan = (
         Maker()
         .create(
-            "aws_default_security_group.it", {"vpc_id": "vpc-1", "ingress": [rule(443, cidr_blocks=["10.0.0.0/8"])]},
-            {"egress": True}, {"vpc_id": "vpc-1"},
+            "aws_default_security_group.it",
+            {"vpc_id": "vpc-1", "ingress": [rule(443, cidr_blocks=["10.0.0.0/8"])]},
+            {"egress": True},
+            {"vpc_id": "vpc-1"},
         )
         .read(Estate(groups={"sg-d": held}))
-    )  # fmt: skip
+    )
     assert {("ingress", HTTPS, TEN, True)} == seen(plan.after, "sg-d")
     one = step(plan, "aws_default_security_group.it")
     assert {"sgr-a", "sgr-b"} == {given.id for _, given in one.removed}
@@ -303,9 +354,14 @@ def test_default_group_is_emptied_when_adopted() -> None:
 def test_exclusive_rules_remove_what_they_do_not_list() -> None:
     """aws_vpc_security_group_rules_exclusive deletes unlisted rules (facts: Terraform 6)."""
     held = Group(
-        "sg-1", vpc="vpc-1",
-        rules=(Rule("ingress", HTTPS, TEN, "sgr-1"), Rule("ingress", SSH, TEN, "sgr-2"), Rule("egress", ALL_SPAN, TEN, "sgr-3")),
-    )  # fmt: skip
+        "sg-1",
+        vpc="vpc-1",
+        rules=(
+            Rule("ingress", HTTPS, TEN, "sgr-1"),
+            Rule("ingress", SSH, TEN, "sgr-2"),
+            Rule("egress", ALL_SPAN, TEN, "sgr-3"),
+        ),
+    )
     plan = (
         Maker()
         .existing("aws_vpc_security_group_ingress_rule.web", modern())

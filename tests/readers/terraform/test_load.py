@@ -15,6 +15,7 @@ PLAN = json.dumps(Maker().existing("aws_security_group.a", {"id": "sg-1"}).docum
 
 
 def refused(raw: bytes | str) -> str:
+    """The message with which input is refused."""
     with pytest.raises(InvalidInput) as caught:
         parse(raw.encode() if isinstance(raw, str) else raw, "plan.json")
     return str(caught.value)
@@ -45,7 +46,7 @@ def test_binary_plan() -> None:
 def test_configuration_and_text_for_people() -> None:
     """HCL and the plan as text are named for what they are."""
     assert "configuration" in refused('# web\nresource "aws_security_group" "a" {\n}\n')
-    assert "configuration" in refused("terraform {\n  required_version = \">= 1\"\n}\n")
+    assert "configuration" in refused('terraform {\n  required_version = ">= 1"\n}\n')
     assert "for people" in refused("Terraform will perform the following actions:\n\n  # aws_vpc.a will be created\n")
 
 
@@ -57,7 +58,15 @@ def test_empty(raw: bytes) -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    [PLAN[:-20].encode(), PLAN.encode()[: len(PLAN) // 2], b"\x00\x01\x02", b"\x80abc", b'{"a": NaN}', b'{"a": 1} x', b"nul"],
+    [
+        PLAN[:-20].encode(),
+        PLAN.encode()[: len(PLAN) // 2],
+        b"\x00\x01\x02",
+        b"\x80abc",
+        b'{"a": NaN}',
+        b'{"a": 1} x',
+        b"nul",
+    ],
 )
 def test_not_json(raw: bytes) -> None:
     """Truncated, binary and malformed input is unreadable, with where and what to do."""
@@ -126,10 +135,20 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
 
 
 ODD: tuple[object, ...] = (
-    None, 3, "x", [], {}, [None], [3], [{}], [{"change": 3}], [{"type": "aws_instance", "change": {"actions": 3}}],
-    [{"type": "aws_instance", "change": {"actions": ["explode"]}}], {"values": {"root_module": {"resources": {}}}},
+    None,
+    3,
+    "x",
+    [],
+    {},
+    [None],
+    [3],
+    [{}],
+    [{"change": 3}],
+    [{"type": "aws_instance", "change": {"actions": 3}}],
+    [{"type": "aws_instance", "change": {"actions": ["explode"]}}],
+    {"values": {"root_module": {"resources": {}}}},
     {"root_module": {"resources": [3], "module_calls": {"x": 3}}},
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("key", ["resource_changes", "prior_state", "configuration", "variables", "resource_drift"])
@@ -145,10 +164,18 @@ def test_odd_shapes_are_read_or_refused(key: str, odd: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "attribute", [{"ingress": "x"}, {"ingress": [3]}, {"ingress": [{"cidr_blocks": 3, "protocol": "-1"}]},
-                  {"ingress": [{"cidr_blocks": [3], "protocol": "-1"}]}, {"ingress": [{"self": "x", "protocol": "-1"}]},
-                  {"ingress": [{"from_port": [], "protocol": "tcp"}]}, {"name": 3}, {"vpc_id": []}],
-)  # fmt: skip
+    "attribute",
+    [
+        {"ingress": "x"},
+        {"ingress": [3]},
+        {"ingress": [{"cidr_blocks": 3, "protocol": "-1"}]},
+        {"ingress": [{"cidr_blocks": [3], "protocol": "-1"}]},
+        {"ingress": [{"self": "x", "protocol": "-1"}]},
+        {"ingress": [{"from_port": [], "protocol": "tcp"}]},
+        {"name": 3},
+        {"vpc_id": []},
+    ],
+)
 def test_odd_attributes_are_refused(attribute: dict[str, object]) -> None:
     """A rule of a wrong type is never dropped in silence."""
     document = Maker().existing("aws_security_group.a", {"id": "sg-1", **attribute}).document()

@@ -19,9 +19,11 @@ def network() -> Maker:
     """A new VPC with one subnet."""
     make = Maker().create("aws_vpc.main", {"cidr_block": "10.0.0.0/16"}, {}, {"cidr_block": "10.0.0.0/16"})
     return make.create(
-        "aws_subnet.a", {"cidr_block": "10.0.1.0/24", "map_public_ip_on_launch": False}, {"vpc_id": True},
+        "aws_subnet.a",
+        {"cidr_block": "10.0.1.0/24", "map_public_ip_on_launch": False},
+        {"vpc_id": True},
         {"cidr_block": "10.0.1.0/24", "vpc_id": ref("aws_vpc.main.id")},
-    )  # fmt: skip
+    )
 
 
 def inside(make: Maker, address: str, values: dict[str, Any] | None = None, **config: Any) -> Maker:
@@ -49,21 +51,26 @@ def test_gateway_route_and_association() -> None:
     """Internet gateway, inline and standalone routes, and the subnet that uses the table."""
     make = inside(network(), "aws_internet_gateway.gw")
     inside(
-        make, "aws_route_table.public",
+        make,
+        "aws_route_table.public",
         {"route": [{"cidr_block": "0.0.0.0/0"}]},
-    )  # fmt: skip
+    )
     make.changes[-1]["change"]["after_unknown"]["route"] = [{"gateway_id": True}]
     make.root["resources"][-1]["expressions"]["route"] = [
         {"cidr_block": {"constant_value": "0.0.0.0/0"}, "gateway_id": ref("aws_internet_gateway.gw.id")}
     ]
     make.create(
-        "aws_route.six", {"destination_ipv6_cidr_block": "::/0"}, {"route_table_id": True, "gateway_id": True},
+        "aws_route.six",
+        {"destination_ipv6_cidr_block": "::/0"},
+        {"route_table_id": True, "gateway_id": True},
         {"route_table_id": ref("aws_route_table.public.id"), "gateway_id": ref("aws_internet_gateway.gw.id")},
-    )  # fmt: skip
+    )
     make.create(
-        "aws_route_table_association.a", {}, {"subnet_id": True, "route_table_id": True},
+        "aws_route_table_association.a",
+        {},
+        {"subnet_id": True, "route_table_id": True},
         {"subnet_id": ref("aws_subnet.a.id"), "route_table_id": ref("aws_route_table.public.id")},
-    )  # fmt: skip
+    )
     after = make.read().after
     assert ("aws_internet_gateway.gw",) == after.vpcs["aws_vpc.main"].internet_gateways
     assert "aws_route_table.public" == after.subnets["aws_subnet.a"].route_table
@@ -71,21 +78,33 @@ def test_gateway_route_and_association() -> None:
         (parse_network("10.0.0.0/16"), "local", "local", True),
         (V4_ALL, "internet-gateway", "aws_internet_gateway.gw", True),
         (parse_network("::/0"), "internet-gateway", "aws_internet_gateway.gw", True),
-    } == {(one.destination, one.kind, one.target, one.certain) for one in after.route_tables["aws_route_table.public"].routes}
+    } == {
+        (one.destination, one.kind, one.target, one.certain)
+        for one in after.route_tables["aws_route_table.public"].routes
+    }
 
 
 def test_route_targets() -> None:
     """Each target attribute of aws_route."""
     targets = {
-        "nat_gateway_id": ("nat-1", "nat-gateway"), "vpc_peering_connection_id": ("pcx-1", "peering"),
-        "transit_gateway_id": ("tgw-1", "transit-gateway"), "egress_only_gateway_id": ("eigw-1", "egress-only-gateway"),
-        "vpc_endpoint_id": ("vpce-1", "endpoint"), "network_interface_id": ("eni-1", "unmodelled"),
-        "carrier_gateway_id": ("cagw-1", "unmodelled"), "gateway_id": ("vgw-1", "unmodelled"),
+        "nat_gateway_id": ("nat-1", "nat-gateway"),
+        "vpc_peering_connection_id": ("pcx-1", "peering"),
+        "transit_gateway_id": ("tgw-1", "transit-gateway"),
+        "egress_only_gateway_id": ("eigw-1", "egress-only-gateway"),
+        "vpc_endpoint_id": ("vpce-1", "endpoint"),
+        "network_interface_id": ("eni-1", "unmodelled"),
+        "carrier_gateway_id": ("cagw-1", "unmodelled"),
+        "gateway_id": ("vgw-1", "unmodelled"),
         "core_network_arn": ("arn:x", "unmodelled"),
-    }  # fmt: skip
+    }
     make = Maker()
     for number, (name, (id, _)) in enumerate(targets.items()):
-        values = {"id": f"r-{number}", "route_table_id": "rtb-1", "destination_cidr_block": f"10.{number}.0.0/16", name: id}
+        values = {
+            "id": f"r-{number}",
+            "route_table_id": "rtb-1",
+            "destination_cidr_block": f"10.{number}.0.0/16",
+            name: id,
+        }
         make.existing(f"aws_route.r{number}", values)
     routes = [one for one in make.read().before.route_tables["rtb-1"].routes if one.certain]
     assert sorted(targets.values()) == sorted((one.target, one.kind) for one in routes)
@@ -110,20 +129,40 @@ def test_removed_standalone_route_leaves_the_mirror_of_its_table() -> None:
 def test_acl_with_entries_and_association() -> None:
     """Inline entries, standalone entries (also ICMP) and the subnets of an ACL."""
     make = inside(
-        network(), "aws_network_acl.a",
+        network(),
+        "aws_network_acl.a",
         {
-            "ingress": [{"rule_no": 100, "action": "allow", "protocol": "tcp", "from_port": 443, "to_port": 443,
-                         "cidr_block": "0.0.0.0/0", "icmp_type": 0, "icmp_code": 0}],
+            "ingress": [
+                {
+                    "rule_no": 100,
+                    "action": "allow",
+                    "protocol": "tcp",
+                    "from_port": 443,
+                    "to_port": 443,
+                    "cidr_block": "0.0.0.0/0",
+                    "icmp_type": 0,
+                    "icmp_code": 0,
+                }
+            ],
             "egress": [],
         },
         subnet_ids=ref("aws_subnet.a.id"),
-    )  # fmt: skip
+    )
     make.create(
         "aws_network_acl_rule.ping",
-        {"rule_number": 90, "egress": True, "protocol": "icmp", "rule_action": "deny", "ipv6_cidr_block": None,
-         "cidr_block": "10.0.0.0/8", "icmp_type": 8, "icmp_code": -1},
-        {"network_acl_id": True}, {"network_acl_id": ref("aws_network_acl.a.id")},
-    )  # fmt: skip
+        {
+            "rule_number": 90,
+            "egress": True,
+            "protocol": "icmp",
+            "rule_action": "deny",
+            "ipv6_cidr_block": None,
+            "cidr_block": "10.0.0.0/8",
+            "icmp_type": 8,
+            "icmp_code": -1,
+        },
+        {"network_acl_id": True},
+        {"network_acl_id": ref("aws_network_acl.a.id")},
+    )
     after = make.read().after
     assert "aws_network_acl.a" == after.subnets["aws_subnet.a"].acl
     assert {
@@ -137,19 +176,25 @@ def test_peering_nat_and_prefix_list() -> None:
     make = network()
     make.create("aws_vpc.other", {"cidr_block": "10.1.0.0/16"}, {}, {})
     make.create(
-        "aws_vpc_peering_connection.p", {"auto_accept": True}, {"vpc_id": True, "peer_vpc_id": True, "accept_status": True},
+        "aws_vpc_peering_connection.p",
+        {"auto_accept": True},
+        {"vpc_id": True, "peer_vpc_id": True, "accept_status": True},
         {"vpc_id": ref("aws_vpc.main.id"), "peer_vpc_id": ref("aws_vpc.other.id")},
-    )  # fmt: skip
+    )
     make.existing("aws_eip.nat", {"id": "eipalloc-1", "public_ip": "203.0.113.9"})
     make.existing("aws_nat_gateway.n", {"id": "nat-1", "subnet_id": "subnet-1", "allocation_id": "eipalloc-1"})
     make.create(
-        "aws_ec2_managed_prefix_list.p", {"name": "p", "entry": [{"cidr": "10.5.0.0/16"}], "max_entries": 5}, {},
+        "aws_ec2_managed_prefix_list.p",
+        {"name": "p", "entry": [{"cidr": "10.5.0.0/16"}], "max_entries": 5},
+        {},
         {"entry": [{"cidr": "10.5.0.0/16"}]},
-    )  # fmt: skip
+    )
     make.create(
-        "aws_ec2_managed_prefix_list_entry.e", {"cidr": "10.6.0.0/16"}, {"prefix_list_id": True},
+        "aws_ec2_managed_prefix_list_entry.e",
+        {"cidr": "10.6.0.0/16"},
+        {"prefix_list_id": True},
         {"prefix_list_id": ref("aws_ec2_managed_prefix_list.p.id")},
-    )  # fmt: skip
+    )
     after = make.read().after
     peering = after.peerings["aws_vpc_peering_connection.p"]
     assert (("aws_vpc.main", "aws_vpc.other"), True) == (peering.vpcs, peering.active)
@@ -162,9 +207,11 @@ def test_peering_nat_and_prefix_list() -> None:
 def test_new_instance_lies_somewhere_in_its_subnet() -> None:
     """An address that is not known yet is the subnet's range; the default group where none is given."""
     make = network().create(
-        "aws_instance.web", {"associate_public_ip_address": True},
-        {"subnet_id": True, "vpc_security_group_ids": True, "private_ip": True}, {"subnet_id": ref("aws_subnet.a.id")},
-    )  # fmt: skip
+        "aws_instance.web",
+        {"associate_public_ip_address": True},
+        {"subnet_id": True, "vpc_security_group_ids": True, "private_ip": True},
+        {"subnet_id": ref("aws_subnet.a.id")},
+    )
     after = make.read().after
     web = after.interfaces["aws_instance.web"]
     assert ((), (SUBNET,)) == (web.addresses, web.wide)
@@ -186,9 +233,14 @@ def test_subnet_decides_on_public_addresses() -> None:
 def test_existing_instance_with_known_addresses() -> None:
     """Ids, private and public addresses of what exists are taken as they are."""
     values = {
-        "id": "i-1", "primary_network_interface_id": "eni-1", "private_ip": "10.0.0.5", "public_ip": "203.0.113.5",
-        "subnet_id": "subnet-1", "vpc_security_group_ids": ["sg-1"], "ipv6_addresses": ["2001:db8::5"],
-    }  # fmt: skip
+        "id": "i-1",
+        "primary_network_interface_id": "eni-1",
+        "private_ip": "10.0.0.5",
+        "public_ip": "203.0.113.5",
+        "subnet_id": "subnet-1",
+        "vpc_security_group_ids": ["sg-1"],
+        "ipv6_addresses": ["2001:db8::5"],
+    }
     web = Maker().existing("aws_instance.web", values).read().before.interfaces["eni-1"]
     private, six = parse_address("10.0.0.5"), parse_address("2001:db8::5")
     assert (((private, private), (six, six)), ((private, parse_address("203.0.113.5")),)) == (web.addresses, web.public)
@@ -197,7 +249,12 @@ def test_existing_instance_with_known_addresses() -> None:
 
 def test_membership_changes_are_steps() -> None:
     """An instance that changes groups, and an attachment that adds one, are steps on membership."""
-    values = {"id": "i-1", "primary_network_interface_id": "eni-1", "subnet_id": "subnet-1", "vpc_security_group_ids": ["sg-1"]}
+    values = {
+        "id": "i-1",
+        "primary_network_interface_id": "eni-1",
+        "subnet_id": "subnet-1",
+        "vpc_security_group_ids": ["sg-1"],
+    }
     make = Maker().update("aws_instance.web", values, {"vpc_security_group_ids": ["sg-2"]})
     make.create("aws_network_interface_sg_attachment.x", {"network_interface_id": "eni-1", "security_group_id": "sg-3"})
     plan = make.read()
@@ -213,20 +270,29 @@ def test_network_interface_of_an_instance_and_elastic_address() -> None:
     """An instance with a network_interface block holds that interface; an elastic address gives it a public one."""
     make = network()
     make.create(
-        "aws_network_interface.n", {"private_ips": ["10.0.1.9"]}, {"subnet_id": True},
-        {"private_ips": ["10.0.1.9"], "subnet_id": ref("aws_subnet.a.id"), "security_groups": ref("aws_security_group.s.id")},
-    )  # fmt: skip
+        "aws_network_interface.n",
+        {"private_ips": ["10.0.1.9"]},
+        {"subnet_id": True},
+        {
+            "private_ips": ["10.0.1.9"],
+            "subnet_id": ref("aws_subnet.a.id"),
+            "security_groups": ref("aws_security_group.s.id"),
+        },
+    )
     make.changes[-1]["change"]["after_unknown"]["security_groups"] = True
     make.create("aws_security_group.s", {"name": "s"}, {"ingress": True}, {"name": "s"})
     make.create(
-        "aws_instance.web", {"network_interface": [{"device_index": 0}]},
+        "aws_instance.web",
+        {"network_interface": [{"device_index": 0}]},
         {"network_interface": [{"network_interface_id": True}]},
         {"network_interface": [{"device_index": 0, "network_interface_id": ref("aws_network_interface.n.id")}]},
-    )  # fmt: skip
+    )
     make.create(
-        "aws_eip.e", {}, {"public_ip": True, "network_interface": True},
+        "aws_eip.e",
+        {},
+        {"public_ip": True, "network_interface": True},
         {"network_interface": ref("aws_network_interface.n.id")},
-    )  # fmt: skip
+    )
     after = make.read().after
     found = after.interfaces["aws_network_interface.n"]
     assert ["aws_network_interface.n"] == list(after.interfaces)
@@ -239,18 +305,22 @@ def test_scaling_group_stands_for_its_instances() -> None:
     make = network()
     make.create("aws_security_group.s", {"name": "s"}, {"ingress": True}, {"name": "s"})
     make.create(
-        "aws_launch_template.t", {"name": "t"}, {"vpc_security_group_ids": True},
+        "aws_launch_template.t",
+        {"name": "t"},
+        {"vpc_security_group_ids": True},
         {"vpc_security_group_ids": ref("aws_security_group.s.id")},
-    )  # fmt: skip
+    )
     make.create("aws_lb_target_group.g", {"name": "g", "port": 8080, "protocol": "HTTP"}, {"arn": True}, {})
     make.create(
-        "aws_autoscaling_group.web", {"name": "web", "max_size": 3, "launch_template": [{"version": "1"}]},
+        "aws_autoscaling_group.web",
+        {"name": "web", "max_size": 3, "launch_template": [{"version": "1"}]},
         {"vpc_zone_identifier": True, "launch_template": [{"id": True}], "target_group_arns": True},
         {
-            "vpc_zone_identifier": ref("aws_subnet.a.id"), "target_group_arns": ref("aws_lb_target_group.g.arn"),
+            "vpc_zone_identifier": ref("aws_subnet.a.id"),
+            "target_group_arns": ref("aws_lb_target_group.g.arn"),
             "launch_template": [{"id": ref("aws_launch_template.t.id")}],
         },
-    )  # fmt: skip
+    )
     after = make.read().after
     own = "aws_autoscaling_group.web/aws_subnet.a"
     assert (("aws_security_group.s",), (SUBNET,)) == (after.interfaces[own].groups, after.interfaces[own].wide)
@@ -258,6 +328,7 @@ def test_scaling_group_stands_for_its_instances() -> None:
 
 
 def balancer(kind: str, **more: Any) -> Maker:
+    """A plan with a load balancer, a listener and a target group."""
     make = network()
     make.create("aws_security_group.s", {"name": "s"}, {"ingress": True}, {"name": "s"})
     config: dict[str, Any] = {"subnets": ref("aws_subnet.a.id"), "load_balancer_type": kind}
@@ -268,16 +339,18 @@ def balancer(kind: str, **more: Any) -> Maker:
     make.create(
         "aws_lb_target_group.g",
         {"name": "g", "port": 8080, "protocol": "HTTP", "health_check": [{"port": "9000", "enabled": True}]},
-        {"arn": True, "vpc_id": True}, {"vpc_id": ref("aws_vpc.main.id")},
-    )  # fmt: skip
+        {"arn": True, "vpc_id": True},
+        {"vpc_id": ref("aws_vpc.main.id")},
+    )
     make.create(
-        "aws_lb_listener.l", {"port": 443, "protocol": "HTTPS", "default_action": [{"type": "forward"}]},
+        "aws_lb_listener.l",
+        {"port": 443, "protocol": "HTTPS", "default_action": [{"type": "forward"}]},
         {"load_balancer_arn": True, "default_action": [{"target_group_arn": True}]},
         {
             "load_balancer_arn": ref("aws_lb.web.arn"),
             "default_action": [{"type": "forward", "target_group_arn": ref("aws_lb_target_group.g.arn")}],
         },
-    )  # fmt: skip
+    )
     return make
 
 
@@ -285,9 +358,11 @@ def test_application_balancer() -> None:
     """Interfaces in each subnet with a public address, the listener, the target group and what is registered."""
     make = balancer("application")
     make.create(
-        "aws_lb_target_group_attachment.a", {"target_id": "i-1", "port": 8081}, {"target_group_arn": True},
+        "aws_lb_target_group_attachment.a",
+        {"target_id": "i-1", "port": 8081},
+        {"target_group_arn": True},
         {"target_group_arn": ref("aws_lb_target_group.g.arn")},
-    )  # fmt: skip
+    )
     after = make.read().after
     web = after.load_balancers["aws_lb.web"]
     assert ("web", "application", True, "aws_vpc.main") == (web.name, web.kind, web.internet_facing, web.vpc)
@@ -321,15 +396,23 @@ def test_classic_balancer() -> None:
     make = network().create(
         "aws_elb.c",
         {
-            "name": "c", "internal": True, "instances": ["i-1"], "health_check": [{"target": "HTTP:8080/health"}],
+            "name": "c",
+            "internal": True,
+            "instances": ["i-1"],
+            "health_check": [{"target": "HTTP:8080/health"}],
             "listener": [{"lb_port": 80, "lb_protocol": "http", "instance_port": 8000, "instance_protocol": "http"}],
         },
-        {"subnets": True, "security_groups": True}, {"subnets": ref("aws_subnet.a.id")},
-    )  # fmt: skip
+        {"subnets": True, "security_groups": True},
+        {"subnets": ref("aws_subnet.a.id")},
+    )
     after = make.read().after
     (listener,) = after.load_balancers["c"].listeners or ()
     group = after.target_groups[listener.target_groups[0]]
-    assert ((rule_span("tcp", 80, 80),), (Target("i-1", 8000),), 8080) == (listener.service, group.targets, group.health_port)
+    assert ((rule_span("tcp", 80, 80),), (Target("i-1", 8000),), 8080) == (
+        listener.service,
+        group.targets,
+        group.health_port,
+    )
 
 
 def test_holders() -> None:
@@ -338,27 +421,36 @@ def test_holders() -> None:
     subnets = {"subnet_ids": ref("aws_subnet.a.id")}
     make.create("aws_db_subnet_group.d", {"name": "d"}, {"subnet_ids": True}, subnets)
     make.create(
-        "aws_db_instance.db", {"identifier": "db", "publicly_accessible": False, "vpc_security_group_ids": ["sg-1"]},
-        {"db_subnet_group_name": True, "arn": True}, {"db_subnet_group_name": ref("aws_db_subnet_group.d.id"), "vpc_security_group_ids": ["sg-1"]},
-    )  # fmt: skip
+        "aws_db_instance.db",
+        {"identifier": "db", "publicly_accessible": False, "vpc_security_group_ids": ["sg-1"]},
+        {"db_subnet_group_name": True, "arn": True},
+        {"db_subnet_group_name": ref("aws_db_subnet_group.d.id"), "vpc_security_group_ids": ["sg-1"]},
+    )
     make.create(
-        "aws_lambda_function.f", {"function_name": "f", "vpc_config": [{"security_group_ids": ["sg-1"]}]},
-        {"vpc_config": [{"subnet_ids": True}], "arn": True}, {"vpc_config": [{**subnets, "security_group_ids": ["sg-1"]}]},
-    )  # fmt: skip
+        "aws_lambda_function.f",
+        {"function_name": "f", "vpc_config": [{"security_group_ids": ["sg-1"]}]},
+        {"vpc_config": [{"subnet_ids": True}], "arn": True},
+        {"vpc_config": [{**subnets, "security_group_ids": ["sg-1"]}]},
+    )
     make.create(
-        "aws_ecs_service.s", {"name": "s", "network_configuration": [{"security_groups": ["sg-1"], "assign_public_ip": True}]},
+        "aws_ecs_service.s",
+        {"name": "s", "network_configuration": [{"security_groups": ["sg-1"], "assign_public_ip": True}]},
         {"network_configuration": [{"subnets": True}]},
         {"network_configuration": [{"subnets": ref("aws_subnet.a.id"), "security_groups": ["sg-1"]}]},
-    )  # fmt: skip
+    )
     make.create(
-        "aws_vpc_endpoint.e", {"vpc_endpoint_type": "Interface", "security_group_ids": ["sg-1"]},
-        {"subnet_ids": True, "vpc_id": True}, {**subnets, "vpc_id": ref("aws_vpc.main.id"), "security_group_ids": ["sg-1"]},
-    )  # fmt: skip
+        "aws_vpc_endpoint.e",
+        {"vpc_endpoint_type": "Interface", "security_group_ids": ["sg-1"]},
+        {"subnet_ids": True, "vpc_id": True},
+        {**subnets, "vpc_id": ref("aws_vpc.main.id"), "security_group_ids": ["sg-1"]},
+    )
     after = make.read().after
     for address, kind in (
-        ("aws_db_instance.db", "db"), ("aws_lambda_function.f", "lambda"), ("aws_ecs_service.s", "ecs"),
+        ("aws_db_instance.db", "db"),
+        ("aws_lambda_function.f", "lambda"),
+        ("aws_ecs_service.s", "ecs"),
         ("aws_vpc_endpoint.e", "endpoint"),
-    ):  # fmt: skip
+    ):
         holder = after.holders[address]
         assert (kind, (f"{address}/aws_subnet.a",)) == (holder.kind, holder.interfaces)
         assert ("sg-1",) == after.interfaces[holder.interfaces[0]].groups
@@ -370,25 +462,34 @@ def test_transit_gateway() -> None:
     """Attachments, the default table with propagated routes, static routes and blackholes."""
     make = network()
     make.create(
-        "aws_ec2_transit_gateway.t", {"security_group_referencing_support": "enable"},
-        {"association_default_route_table_id": True, "propagation_default_route_table_id": True}, {},
-    )  # fmt: skip
+        "aws_ec2_transit_gateway.t",
+        {"security_group_referencing_support": "enable"},
+        {"association_default_route_table_id": True, "propagation_default_route_table_id": True},
+        {},
+    )
     make.create(
-        "aws_ec2_transit_gateway_vpc_attachment.a", {"security_group_referencing_support": "enable"},
+        "aws_ec2_transit_gateway_vpc_attachment.a",
+        {"security_group_referencing_support": "enable"},
         {"transit_gateway_id": True, "vpc_id": True, "subnet_ids": True},
         {
-            "transit_gateway_id": ref("aws_ec2_transit_gateway.t.id"), "vpc_id": ref("aws_vpc.main.id"),
+            "transit_gateway_id": ref("aws_ec2_transit_gateway.t.id"),
+            "vpc_id": ref("aws_vpc.main.id"),
             "subnet_ids": ref("aws_subnet.a.id"),
         },
-    )  # fmt: skip
+    )
     make.create(
-        "aws_ec2_transit_gateway_route.r", {"destination_cidr_block": "10.9.0.0/16", "blackhole": True},
+        "aws_ec2_transit_gateway_route.r",
+        {"destination_cidr_block": "10.9.0.0/16", "blackhole": True},
         {"transit_gateway_route_table_id": True},
         {"transit_gateway_route_table_id": ref("aws_ec2_transit_gateway.t.association_default_route_table_id")},
-    )  # fmt: skip
+    )
     gateway = make.read().after.transit_gateways["aws_ec2_transit_gateway.t"]
     (attachment,) = gateway.attachments
-    assert ("aws_vpc.main", True, True) == (attachment.resource, attachment.group_referencing, gateway.group_referencing)
+    assert ("aws_vpc.main", True, True) == (
+        attachment.resource,
+        attachment.group_referencing,
+        gateway.group_referencing,
+    )
     assert {
         (parse_network("10.0.0.0/16"), attachment.id, True),
         (parse_network("10.9.0.0/16"), None, False),
@@ -405,9 +506,11 @@ def test_unmodelled_filters_are_named_where_they_matter() -> None:
     make.create("aws_elasticache_cluster.c", {})
     notices = {(one.resource, one.vpc, one.could_block) for one in make.read().notices}
     assert {
-        ("aws_networkfirewall_firewall.f", "aws_vpc.main", True), ("azurerm_network_security_rule.r", None, False),
-        ("google_compute_firewall.r", None, False), ("aws_elasticache_cluster.c", None, False),
-    } == notices  # fmt: skip
+        ("aws_networkfirewall_firewall.f", "aws_vpc.main", True),
+        ("azurerm_network_security_rule.r", None, False),
+        ("google_compute_firewall.r", None, False),
+        ("aws_elasticache_cluster.c", None, False),
+    } == notices
 
 
 def test_plan_alone_does_not_know_the_gateway_of_a_vpc_it_does_not_hold() -> None:

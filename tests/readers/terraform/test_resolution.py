@@ -14,6 +14,7 @@ RULE = "aws_vpc_security_group_ingress_rule"
 
 
 def new_rule(**more: Any) -> dict[str, Any]:
+    """The values of a new rule in sg-1."""
     return {"ip_protocol": "-1", "cidr_ipv4": None, "security_group_id": "sg-1", **more}
 
 
@@ -25,10 +26,12 @@ def add_rule(make: Maker, address: str, expression: dict[str, Any], **more: Any)
 
 
 def peers(plan: Plan, address: str, group: str = "sg-1") -> set[tuple[Any, bool]]:
+    """(peer, certain) of the rules that come from an address."""
     return {(one.peer, one.certain) for one in plan.after.groups[group].rules if one.origin == address}
 
 
 def new_group(make: Maker, address: str) -> Maker:
+    """A new group without rules."""
     return make.create(address, {"name": address}, {"ingress": True, "egress": True}, {"name": "x"})
 
 
@@ -95,9 +98,10 @@ def test_each_value_follows_the_collection() -> None:
         new_group(make, f'aws_security_group.a["{key}"]')
         address = f'{RULE}.r["{key}"]'
         make.configure(
-            address, {"referenced_security_group_id": {"references": ["each.value.id", "each.value"]}},
+            address,
+            {"referenced_security_group_id": {"references": ["each.value.id", "each.value"]}},
             for_each_expression={"references": ["aws_security_group.a"]},
-        )  # fmt: skip
+        )
         make.create(address, new_rule(), {"referenced_security_group_id": True})
     assert {(GroupPeer('aws_security_group.a["y"]'), True)} == peers(make.read(), f'{RULE}.r["y"]')
 
@@ -183,9 +187,15 @@ def test_group_list_of_an_instance_is_the_union_of_its_references() -> None:
     make = new_group(new_group(Maker(), "aws_security_group.a"), "aws_security_group.b")
     make.existing("aws_security_group.old", {"id": "sg-old", "name": "old"}, {"name": "old"})
     make.create(
-        "aws_instance.web", {"subnet_id": "subnet-1", "private_ip": "10.0.0.5"}, {"vpc_security_group_ids": True},
-        {"vpc_security_group_ids": ref("aws_security_group.a.id", "aws_security_group.b.id", "aws_security_group.old.id")},
-    )  # fmt: skip
+        "aws_instance.web",
+        {"subnet_id": "subnet-1", "private_ip": "10.0.0.5"},
+        {"vpc_security_group_ids": True},
+        {
+            "vpc_security_group_ids": ref(
+                "aws_security_group.a.id", "aws_security_group.b.id", "aws_security_group.old.id"
+            )
+        },
+    )
     plan = make.read()
     expected = ("aws_security_group.a", "aws_security_group.b", "sg-old")
     assert expected == plan.after.interfaces["aws_instance.web"].groups
@@ -196,9 +206,11 @@ def test_chosen_groups_are_maybe_groups() -> None:
     """Where a variable may choose between groups, each is only possible."""
     make = new_group(new_group(Maker(), "aws_security_group.a"), "aws_security_group.b")
     make.create(
-        "aws_instance.web", {"subnet_id": "subnet-1"}, {"vpc_security_group_ids": True},
+        "aws_instance.web",
+        {"subnet_id": "subnet-1"},
+        {"vpc_security_group_ids": True},
         {"vpc_security_group_ids": ref("var.which", "aws_security_group.a.id", "aws_security_group.b.id")},
-    )  # fmt: skip
+    )
     web = make.read().after.interfaces["aws_instance.web"]
     assert ((), ("aws_security_group.a", "aws_security_group.b")) == (web.groups, web.maybe_groups)
 
@@ -206,9 +218,11 @@ def test_chosen_groups_are_maybe_groups() -> None:
 def test_unresolvable_groups_are_named() -> None:
     """An instance whose groups cannot be followed says which attribute decides."""
     make = Maker().create(
-        "aws_instance.web", {"subnet_id": "subnet-1"}, {"vpc_security_group_ids": True},
+        "aws_instance.web",
+        {"subnet_id": "subnet-1"},
+        {"vpc_security_group_ids": True},
         {"vpc_security_group_ids": ref("module.gone.ids")},
-    )  # fmt: skip
+    )
     assert "aws_instance.web.vpc_security_group_ids" == make.read().after.interfaces["aws_instance.web"].groups_unknown
 
 
@@ -217,9 +231,11 @@ def test_literal_groups_of_a_variable_are_found() -> None:
     make = new_group(Maker(), "aws_security_group.a")
     make.extra["variables"] = {"more": {"value": ["sg-lit"]}}
     make.create(
-        "aws_instance.web", {"subnet_id": "subnet-1"}, {"vpc_security_group_ids": True},
+        "aws_instance.web",
+        {"subnet_id": "subnet-1"},
+        {"vpc_security_group_ids": True},
         {"vpc_security_group_ids": ref("var.more", "aws_security_group.a.id")},
-    )  # fmt: skip
+    )
     web = make.read().after.interfaces["aws_instance.web"]
     assert (("aws_security_group.a",), ("sg-lit",)) == (web.groups, web.maybe_groups)
     assert V4_ALL not in web.addresses

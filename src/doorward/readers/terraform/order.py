@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from doorward.readers.terraform.configuration import references
-from doorward.readers.terraform.document import Change, Document, Path, module_path, tokens
+from doorward.readers.terraform.document import Document, Path, module_path, tokens
 
 Names = tuple[str, ...]
 Node = tuple[Names, str]
@@ -102,14 +102,9 @@ class Order:
             known = self._reached[start] = frozenset(seen - {start})
         return known
 
-    def depends(self, one: Change, other: Change) -> bool:
-        """Whether ``one`` depends on ``other``."""
-        node = node_of(other.module, other.type, other.name)
-        return node in self.reached(node_of(one.module, one.type, one.name)) and _same_branch(one.module, other.module)
 
-
-def _same_branch(one: Path, other: Path) -> bool:
-    """Instances of different copies of one module do not wait for each other."""
+def same_branch(one: Path, other: Path) -> bool:
+    """Instances of different copies of one module need not wait for each other: no claim."""
     for mine, theirs in zip(one, other, strict=False):
         if mine[0] != theirs[0]:
             return True

@@ -136,12 +136,13 @@ class Scene:
 
     def instances(self, *types: str, data: bool = True) -> Iterable[View]:
         """All instances of these types on this side, managed ones first."""
-        found = self.world.document.before if self.side == "before" else self.world.document.after
-        wanted = set(types)
-        for mode in ("data", "managed") if data else ("managed",):
-            for one in found.values():
-                if one.type in wanted and one.mode == mode and not (mode == "data" and one.unknown.get("id")):
-                    yield self.world.view(one)
+        found = self.world.of_type(self.side, *types)
+        for one in found:
+            if data and one.mode == "data" and not one.unknown.get("id"):
+                yield self.world.view(one)
+        for one in found:
+            if one.mode == "managed":
+                yield self.world.view(one)
 
     def is_new(self, instance: Instance) -> bool:
         """Whether the instance on this side does not exist before the apply."""

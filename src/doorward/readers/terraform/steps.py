@@ -11,7 +11,7 @@ from doorward.model.rules import Rule
 from doorward.readers.terraform.build import traffic
 from doorward.readers.terraform.document import Change, Document
 from doorward.readers.terraform.families.groups import GROUPS
-from doorward.readers.terraform.order import Order
+from doorward.readers.terraform.order import Node, Order, node_of, same_branch
 from doorward.readers.terraform.scene import Scene
 
 Given = tuple[str, Rule]
@@ -134,17 +134,19 @@ def _plain(change: Change, note: str, atomic: bool) -> Step:
 def _with_needs(document: Document, made: list[tuple[Change, Step]]) -> tuple[Step, ...]:
     order = Order(document)
     needs: dict[str, dict[str, None]] = {step.id: dict.fromkeys(step.needs) for _, step in made}
+    by_node: dict[Node, list[tuple[Change, Step]]] = {}
     for change, step in made:
-        for other, theirs in made:
-            if other is change:
-                continue
-            if step.does != "delete":
-                if theirs.does != "delete" and order.depends(change, other):
-                    needs[step.id][theirs.id] = None
-            elif order.depends(other, change) and (
-                theirs.does == "delete" or (change.creates_first or change.deposed is not None)
-            ):
-                needs[step.id][theirs.id] = None
+        by_node.setdefault(node_of(change.module, change.type, change.name), []).append((change, step))
+    for node, mine in by_node.items():
+        for other in order.reached(node) & by_node.keys():
+            for change, step in mine:
+                for base, theirs in by_node[other]:
+                    if not same_branch(change.module, base.module):
+                        continue
+                    if step.does != "delete" and theirs.does != "delete":
+                        needs[step.id][theirs.id] = None
+                    elif theirs.does == "delete" and (step.does == "delete" or base.creates_first):
+                        needs[theirs.id][step.id] = None
     return tuple(replace(step, needs=_closure(step.id, needs)) for _, step in made)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from doorward.readers.terraform.configuration import Configuration, Found
-from doorward.readers.terraform.document import Document, Instance, odd
+from doorward.readers.terraform.document import Document, Instance, Side, odd
 
 _ARN = ("id", "arn")
 KINDS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -134,8 +134,18 @@ class World:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.configuration = Configuration(document)
+        self._by_type: dict[str, dict[str, list[Instance]]] = {}
+        for side, found in (("before", document.before), ("after", document.after)):
+            kept = self._by_type.setdefault(side, {})
+            for one in found.values():
+                kept.setdefault(one.type, []).append(one)
         self.loose: dict[str, None] = {}
         """Attributes whose members were read from references alone, where a literal beside them would not show."""
+
+    def of_type(self, side: Side, *types: str) -> list[Instance]:
+        """The instances of these resource types on one side, data sources included."""
+        kept = self._by_type[side]
+        return [one for kind in types for one in kept.get(kind, ())]
 
     def view(self, instance: Instance) -> View:
         """The whole instance."""

@@ -80,8 +80,8 @@ def _configured(scene: Scene, view: View, direction: str) -> bool:
 
 def _standalone_before(scene: Scene, acl: str, egress: bool) -> set[tuple[int, bool]]:
     gone: set[tuple[int, bool]] = set()
-    for one in scene.world.document.before.values():
-        if one.type == "aws_network_acl_rule" and one.values.get("network_acl_id") == acl:
+    for one in scene.world.of_type("before", "aws_network_acl_rule"):
+        if one.values.get("network_acl_id") == acl:
             view = scene.world.view(one)
             number = view.number("rule_number")
             if bool(view.flag("egress")) == egress and number is not None:

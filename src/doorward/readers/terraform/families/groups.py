@@ -113,9 +113,8 @@ def default_group_id(scene: Scene, view: View) -> str:
     vpc = view.one("vpc_id", "vpc").id
     if vpc is None:
         return view.address
-    found = scene.world.document.after.values()
-    for one in found:
-        if one.type in ("aws_vpc", "aws_default_vpc") and one.id == vpc:
+    for one in scene.world.of_type("after", "aws_vpc", "aws_default_vpc"):
+        if one.id == vpc:
             value = one.values.get("default_security_group_id")
             return value if isinstance(value, str) and value else f"{vpc}.default_security_group_id"
     if scene.snapshot is not None:

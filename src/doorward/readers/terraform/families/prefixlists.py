@@ -49,8 +49,8 @@ def _entries(scene: Scene, view: View) -> Intervals | None:
         return None
     cidrs = Intervals([span for block in blocks for span in _network(scene, view, block.text("cidr"))])
     if mirrored:
-        for one in scene.world.document.before.values():
-            if one.type == "aws_ec2_managed_prefix_list_entry" and one.values.get("prefix_list_id") == view.id:
+        for one in scene.world.of_type("before", "aws_ec2_managed_prefix_list_entry"):
+            if one.values.get("prefix_list_id") == view.id:
                 cidrs -= Intervals(_network(scene, view, scene.world.view(one).text("cidr")))
     return cidrs
 

@@ -102,8 +102,8 @@ def read_route_tables(scene: Scene) -> None:
 
 def _standalone_before(scene: Scene, table: str) -> set[Span | str]:
     gone: set[Span | str] = set()
-    for one in scene.world.document.before.values():
-        if one.type == "aws_route" and one.values.get("route_table_id") == table:
+    for one in scene.world.of_type("before", "aws_route"):
+        if one.values.get("route_table_id") == table:
             destination = _destination(scene, scene.world.view(one))
             if destination is not None:
                 gone.add(destination)
