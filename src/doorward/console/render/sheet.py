@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from doorward.contracts.contract import Contract
-from doorward.model.estate import Estate, Notice
+from doorward.model.estate import Estate, Interface, Notice
 from doorward.model.rules import Group
 from doorward.model.verdict import Outcome, Report, Verdict, worst
 
@@ -46,13 +46,19 @@ class Names:
         return None
 
     def label(self, id: str) -> str:
-        """``name (id)`` where the name is known and says more than the id."""
-        name = getattr(self.element(id), "name", "")
-        return f"{name} ({id})" if name and name != id else id
+        """``name (id)`` where a name is known and says more than the id."""
+        name = self.short(id)
+        return f"{name} ({id})" if name != id else id
 
     def short(self, id: str) -> str:
-        """The name, else the id."""
-        return getattr(self.element(id), "name", "") or id
+        """The name, else the id; an interface without a name is known by its instance's name or by its groups."""
+        element = self.element(id)
+        name = getattr(element, "name", "")
+        if name or not isinstance(element, Interface):
+            return name or id
+        instance = getattr(self.element(element.instance), "name", "") if element.instance else ""
+        groups = [group.name for one in element.groups if (group := self.group(one)) is not None and group.name]
+        return instance or (f"interface in {', '.join(groups)}" if groups else id)
 
     def address(self, id: str) -> str | None:
         """The Terraform address of an element, when known."""

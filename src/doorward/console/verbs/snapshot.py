@@ -25,9 +25,7 @@ def snapshot(
     profile: Annotated[
         list[str] | None, typer.Option("--profile", help="Profile of the AWS configuration; may be repeated.")
     ] = None,
-    region: Annotated[
-        list[str] | None, typer.Option("--region", help="Region, or 'all'; may be repeated.")
-    ] = None,
+    region: Annotated[list[str] | None, typer.Option("--region", help="Region, or 'all'; may be repeated.")] = None,
     role_arn: Annotated[
         str | None, typer.Option("--role-arn", metavar="ARN", help="Role to assume from each profile.")
     ] = None,
