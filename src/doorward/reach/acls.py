@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from doorward.model.addresses import EVERYWHERE
+from doorward.model.addresses import EVERYWHERE, V4, V6_SET
 from doorward.model.estate import AclEntry
 from doorward.model.intervals import EMPTY, Intervals, Span, union
+from doorward.model.services import ALL_SPAN
 from doorward.reach.policy import AddressCell
 from doorward.reach.world import Bound, World
 
@@ -31,11 +32,33 @@ def admitted(world: World, subnet: str, egress: bool, span: Span, bound: Bound) 
     acl = world.estate.acls.get(id) if id is not None else None
     if acl is None or acl.unknown:
         return [AddressCell(*span, EMPTY if bound is Bound.LOWER else EVERYWHERE)]
+    if bound is Bound.UPPER and not egress and subnet in world.attached_subnets:
+        # What a transit gateway brings into its own subnet is not asked by that subnet's ACL
+        # (TGW, *Network ACLs for transit gateways*), whatever other traffic is.
+        return [AddressCell(*span, EVERYWHERE)]
     name = ("acl", acl.id, egress, span, bound)
     found = world.cache.get(name)
     if found is None:
         found = world.cache[name] = _walk(_ordered(world, acl.id, acl.entries, egress), span, bound)
     return found  # type: ignore[return-value]  # the cache holds many kinds; this key only ever this one
+
+
+def passes_everything(world: World, subnet: str) -> bool:
+    """Whether a subnet's ACL lets all through, both ways, in the families that its VPC has."""
+    name = ("open acl", subnet)
+    found = world.cache.get(name)
+    if found is None:
+        own = world.estate.subnets.get(subnet)
+        vpc = world.estate.vpcs.get(own.vpc) if own is not None else None
+        six = vpc is None or any(first >= V6_SET.first for first, _ in vpc.cidrs)
+        needed = EVERYWHERE if six else V4
+        acl = world.estate.acls.get(own.acl) if own is not None and own.acl is not None else None
+        found = world.cache[name] = acl is not None and not acl.unknown and all(
+            needed <= cell.addresses
+            for egress in (False, True)
+            for cell in _walk(_ordered(world, acl.id, acl.entries, egress), ALL_SPAN, Bound.LOWER)
+        )  # fmt: skip
+    return bool(found)
 
 
 def admitted_all(world: World, subnet: str, egress: bool, services: Intervals, bound: Bound) -> Intervals:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from doorward.model.addresses import EVERYWHERE
 from doorward.model.estate import Peering, Route, TransitAttachment, TransitGateway
 from doorward.model.intervals import EMPTY, Intervals, Span
+from doorward.reach import acls
 from doorward.reach.world import Bound, Component, World
 
 
@@ -105,13 +106,13 @@ def private(component: Component, subnet: str, vpc: str, bound: Bound) -> int:
         world = component.world
         found = component.subnet_bits.get(subnet, 0)
         for leg in legs(world, table_of(world, subnet), vpc):
-            found |= _led(component, leg, vpc, bound)
+            found |= _led(component, leg, subnet, vpc, bound)
         component.cache[name] = found
     assert isinstance(found, int)
     return found
 
 
-def _led(component: Component, leg: Leg, vpc: str, bound: Bound) -> int:
+def _led(component: Component, leg: Leg, subnet: str, vpc: str, bound: Bound) -> int:
     route = leg.route
     upper = bound is Bound.UPPER
     if route.kind in ("unmodelled", "unknown") or not route.certain:
@@ -123,11 +124,51 @@ def _led(component: Component, leg: Leg, vpc: str, bound: Bound) -> int:
         return component.inside(leg.addresses, bound) & component.vpc_bits.get(other, 0) if other else 0
     if route.kind == "transit-gateway":
         found = 0
+        zone = in_attached_zone(component.world, route.target, vpc, subnet)
+        if zone == "no" or (zone == "unknown" and not upper):
+            return 0
         for addresses, attachment in transit(component.world, route.target, vpc, bound):
             bits = component.inside(leg.addresses & addresses, bound)
-            found |= bits & component.vpc_bits.get(attachment.resource, 0) if attachment is not None else bits
+            if attachment is None:
+                found |= bits
+            elif upper or not filtered_attachment(component.world, route.target, vpc, attachment.resource):
+                found |= bits & component.vpc_bits.get(attachment.resource, 0)
         return found
     return 0
+
+
+def in_attached_zone(world: World, gateway: str, vpc: str, subnet: str) -> Literal["yes", "no", "unknown"]:
+    """Whether a subnet's zone has an attachment of its VPC.
+
+    "Resources in Availability Zones where there is no transit gateway attachment cannot reach the transit gateway"
+    (TGW, *Amazon VPC attachments*).
+    """
+    known = world.estate.transit_gateways.get(gateway)
+    entry = attachment_of(known, vpc) if known is not None else None
+    own = world.estate.subnets.get(subnet)
+    if entry is None or own is None or own.zone is None:
+        return "unknown"
+    zones = {one.zone for id in entry.subnets if (one := world.estate.subnets.get(id)) is not None}
+    if own.zone in zones:
+        return "yes"
+    return "unknown" if None in zones or not entry.subnets or len(zones) < len(set(entry.subnets)) == 1 else "no"
+
+
+def filtered_attachment(world: World, gateway: str, *vpcs: str) -> bool:
+    """Whether an attachment's own subnets have an ACL that stops anything.
+
+    Such an ACL is asked in another way than between subnets (TGW, *Network ACLs for transit gateways*), which is not
+    looked into: lower blocks, upper passes.
+    """
+    known = world.estate.transit_gateways.get(gateway)
+    if known is None:
+        return True
+    return any(
+        not acls.passes_everything(world, id)
+        for one in known.attachments
+        if one.kind == "vpc" and one.resource in vpcs and one.active
+        for id in one.subnets
+    )
 
 
 def peer_of(world: World, peering: str, vpc: str) -> str | None:

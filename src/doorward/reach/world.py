@@ -383,6 +383,13 @@ class World:
         return frozenset(found)
 
     @cached_property
+    def attached_subnets(self) -> frozenset[str]:
+        """Subnets in which a transit gateway has an interface of its own."""
+        return frozenset(
+            id for gateway in self.estate.transit_gateways.values() for one in gateway.attachments for id in one.subnets
+        )
+
+    @cached_property
     def components(self) -> dict[str, Component]:
         """Component name → component; each is numbered when first asked for."""
         return {}
