@@ -19,7 +19,7 @@ from doorward.errors import DoorwardError
 from doorward.model.verdict import Verdict, Witness
 from tests.oracle.judge import Judge, choose, judge, read_services, with_cuts
 from tests.oracle.oracle import OUTSIDE, connection_opens, packet_arrives
-from tests.oracle.packets import node_to_target, ways_to
+from tests.oracle.packets import node_to_target, nodes, ways_to
 from tests.oracle.world import Address, Block, Json, World, address, common, inside, show, without
 
 V6 = 1 << 128
@@ -107,8 +107,16 @@ def doubt(world: World, contract: Json, witness: Witness) -> str:
         if connection_opens(world, witness.source, s, witness.target, d, protocol, detail, ports) == "no":
             return ""
         for way in ways_to(world, witness.target) if witness.target in world.nics else []:
-            if way.back == (protocol, detail) and not node_to_target(world, address(s), way, ports, True):
+            if way.back == (protocol, detail) and not node_to_target(
+                world, address(s), way, ports, True, witness.source if witness.source in world.nics else ""
+            ):
                 return ""
+        for lb in choose(world, contract["to"]).balancers:
+            if witness.target in nodes(world, lb):  # the client's way ends at a node that cannot hand it on
+                asked = Judge(world, contract, True)
+                clients = [(witness.source, address(s))]
+                if not asked.behind(lb) or not asked.kept_behind(witness.target, clients, None):
+                    return ""
         return "the oracle opens this connection"
     if not any(p == protocol and a <= detail <= b for p, a, b in read_services(contract["service"])):
         if protocol in (6, 17, 1, 58):

@@ -275,7 +275,8 @@ class Judge:
             private = all(self.a_open(source, s, target, d, v) for s in starts for d in ends for v in services)
             if private and self.kept_behind(target, [(source, s) for s in starts], None):
                 continue
-            if not all(
+            ends = [d for d in ends if d_address(world, d, target, d) is not None]  # those that can be named
+            if not ends or not all(
                 d_passes(world, source, s, target, d, v, self.ports, may)
                 for s in starts
                 for d in ends
@@ -291,18 +292,18 @@ class Judge:
 
         ``ends``: the node's own addresses when the clients come over its public ones and are seen as others.
         """
+        world, may = self.world, self.may
         for way in self.kept_ways(node):
             for source, s in clients:
-                if way.target == source:
+                if way.target == source or s.family != way.address.family:
                     continue
-                seen = {s}
-                for d in ends or []:
-                    public = d_address(self.world, source, s, node, d)
-                    seen = set(seen_as(self.world, source, s, public, self.may)) if public else seen
-                seen = {x for x in seen if x.family == way.address.family}
-                if seen and not agreed(
-                    [node_to_target(self.world, x, way, self.ports, self.may) for x in seen], self.may
-                ):
+                if ends is None:
+                    if not node_to_target(world, s, way, self.ports, may, source):
+                        return False
+                    continue
+                publics = [d_address(world, s, node, d) for d in ends]
+                seen = {x for public in publics if public for x in seen_as(world, source, s, public, may)}
+                if seen and not agreed([node_to_target(world, x, way, self.ports, may) for x in seen], may):
                     return False
         return True
 
@@ -383,9 +384,9 @@ class Judge:
         )
 
     def registered(self, groups: list[Json]) -> bool:
-        """A listener without any registered target cannot be told."""
+        """A listener without any registered target cannot be told; one that forwards nothing needs none."""
         known = [targets(self.world, one) for one in groups]
-        return self.may or (all(one is not None for one in known) and any(known))
+        return not groups or self.may or (all(one is not None for one in known) and any(known))
 
     def from_nodes(self, lb: str, listener: Json, group: Json) -> bool:
         """One target group of one listener."""

@@ -134,8 +134,7 @@ def leads_to_vpc(world: World, subnet: str, target: Address, vpc: str, may: bool
             return home == vpc
         if hop.kind == "pcx":
             known = world.one("VpcPeeringConnections", "VpcPeeringConnectionId", hop.target)
-            if foreign_peering(world, hop):
-                return may and vpc in component(world, home)
+            # Peering is not transitive: by a VPC that is not in the estate nothing comes to one that is.
             return home != vpc and known in active_peerings(world, home, vpc)
         if hop.kind == "tgw":
             return transit_sends(world, hop.target, home, target, may, arrives)
@@ -230,12 +229,12 @@ def edge_is_open(world: World, vpc: str, may: bool) -> bool:
 
 
 def foreign_peering(world: World, hop: Hop) -> bool:
-    """Does the hop lead to a VPC that is not in the estate, or by a connection that is not?"""
-    if hop.kind != "pcx":
+    """Does the hop lead over an active peering to a VPC that is not in the estate?"""
+    link = world.one("VpcPeeringConnections", "VpcPeeringConnectionId", hop.target) if hop.kind == "pcx" else None
+    if link is None or link["Status"]["Code"] != "active":
         return False
-    link = world.one("VpcPeeringConnections", "VpcPeeringConnectionId", hop.target)
     known = {one["VpcId"] for one in world.all("Vpcs")}
-    return link is None or not {link["RequesterVpcInfo"]["VpcId"], link["AccepterVpcInfo"]["VpcId"]} <= known
+    return not {link["RequesterVpcInfo"]["VpcId"], link["AccepterVpcInfo"]["VpcId"]} <= known
 
 
 def hidden_way(world: World, vpc: str, outside: Address) -> bool:
@@ -274,6 +273,14 @@ def leaves_hidden(world: World, subnet: str, outside: Address) -> bool:
             return transit_sends(
                 world, hop.target, home, outside, True, lambda then: then.kind == "unknown" or then.target in foreign
             )
+        if hop.kind == "nat":
+            gateway = public_nat(world, hop.target)
+            if gateway is None:
+                return nat_is_hidden(world, hop.target)
+            return gateway["SubnetId"] != subnet and along(world, gateway["SubnetId"], outside, True, behind)
+        return behind(hop)
+
+    def behind(hop: Hop) -> bool:
         return hop.kind in ("hidden", "unknown") or foreign_peering(world, hop)
 
     return along(world, subnet, outside, True, judge)
@@ -291,3 +298,9 @@ def nat_addresses(gateway: Json) -> list[Address]:
     """The public addresses of a NAT gateway."""
     spans: list[Block] = [block(one["PublicIp"]) for one in gateway["NatGatewayAddresses"] if one.get("PublicIp")]
     return [Address(4, one.low) for one in spans]
+
+
+def nat_is_hidden(world: World, name: str) -> bool:
+    """A private NAT gateway, or one that the estate does not hold."""
+    gateway = world.one("NatGateways", "NatGatewayId", name)
+    return gateway is None or gateway.get("ConnectivityType", "public") == "private"
