@@ -154,7 +154,7 @@ ODD: tuple[object, ...] = (
 @pytest.mark.parametrize("key", ["resource_changes", "prior_state", "configuration", "variables", "resource_drift"])
 @pytest.mark.parametrize("odd", ODD)
 def test_odd_shapes_are_read_or_refused(key: str, odd: object) -> None:
-    """What Terraform cannot have written is refused by name where reading on could lose something; never a traceback."""
+    """What Terraform cannot have written is refused where reading on could lose something; never a traceback."""
     document = json.loads(PLAN) | {key: odd}
     try:
         parse(json.dumps(document).encode(), "plan.json")

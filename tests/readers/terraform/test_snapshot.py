@@ -139,7 +139,9 @@ def test_removed_and_added_rules_are_a_delta() -> None:
     plan = make.read(snapshot())
     expected = {("ingress", SSH, DRIFT, True), ("ingress", HTTPS, GroupPeer("sg-1"), True)}
     assert expected == seen(plan.after, "sg-1")
-    assert {("sg-1", HTTPS, GroupPeer("sg-2"))} == keys(step(plan, "aws_security_group_rule.lb").removed)
+    held = GroupPeer("sg-2", "vpc-1", "111122223333")
+    assert {("sg-1", HTTPS, held)} == keys(step(plan, "aws_security_group_rule.lb").removed)
+    assert "sgr-2" == step(plan, "aws_security_group_rule.lb").removed[0][1].id
 
 
 def test_rule_that_is_there_already_is_not_doubled() -> None:

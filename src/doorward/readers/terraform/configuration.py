@@ -16,6 +16,8 @@ from doorward.readers.terraform.document import Document, Instance, Key, Path, t
 
 MOST_STEPS = 20_000
 """References followed for one value; beyond, the value counts as not resolvable."""
+MOST_STEPS_OF_PLAN = 5_000_000
+"""The same for all values of a plan together."""
 _KNOWN_HEADS = frozenset({"path", "terraform", "count", "self", "ephemeral", "provider"})
 
 
@@ -39,6 +41,7 @@ class Configuration:
     def __init__(self, document: Document) -> None:
         self.root = _dict(document.configuration.get("root_module"))
         self.variables = document.variables
+        self.left = MOST_STEPS_OF_PLAN
         self._by_name: dict[tuple[Path, str, str, str], list[Instance]] = {}
         self._in_module: dict[Path, list[Instance]] = {}
         self._modules: dict[tuple[Path, str], set[Key]] = {}
@@ -168,7 +171,8 @@ class _Walk:
         steps = 0
         while self.work:
             steps += 1
-            if steps > MOST_STEPS:
+            self.configuration.left -= 1
+            if steps > MOST_STEPS or self.configuration.left < 0:
                 self.found.opaque = True
                 return
             reference, where, at, owning = self.work.pop()

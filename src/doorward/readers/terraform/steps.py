@@ -24,8 +24,21 @@ def make_steps(document: Document, before: Scene, after: Scene, old: Estate, new
     made: list[tuple[Change, Step]] = []
     for change in document.changes:
         for step in _of_change(change, before, after, old, new):
-            made.append((change, step))
+            removed, added = _as_held(step.removed, old), _as_held(step.added, new)
+            made.append((change, replace(step, removed=removed, added=added)))
     return _with_needs(document, made)
+
+
+def _as_held(given: tuple[Given, ...], estate: Estate) -> tuple[Given, ...]:
+    """The rules as the estate holds them: with the ids, VPCs and owners that only a snapshot knows."""
+    held: dict[str, dict[tuple[object, ...], Rule]] = {}
+    found: list[Given] = []
+    for id, rule in given:
+        if id not in held:
+            group = estate.groups.get(id)
+            held[id] = {traffic(one): one for one in group.rules} if group is not None else {}
+        found.append((id, held[id].get(traffic(rule), rule)))
+    return tuple(found)
 
 
 def _of_change(change: Change, before: Scene, after: Scene, old: Estate, new: Estate) -> list[Step]:
