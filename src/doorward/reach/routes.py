@@ -59,12 +59,16 @@ def _legs(world: World, table: str | None, vpc: str) -> Iterable[Leg]:
                 if (other.kind, other.target) != (route.kind, route.target):
                     # "We randomly choose which route takes priority" (VPC User Guide, *Route priority*, prefix lists).
                     spread.append(((span[1] - span[0], _rank(route), -1), span, route._replace(certain=False)))
+    # A list without known entries may hold longer prefixes than any other route: then nothing about the table is certain.
+    unlisted = [one for one in known.routes if _unlisted(world, one)]
     left = EVERYWHERE
     for _, span, route in sorted(spread, key=lambda one: one[0]):
         here = left & Intervals([span])
         if here:
             left = left - here
-            yield Leg(here, route)
+            yield Leg(here, route._replace(certain=False) if unlisted else route)
+    if unlisted and left:
+        yield Leg(left, unlisted[0]._replace(certain=False))
 
 
 def _rank(route: Route) -> int:
@@ -80,8 +84,18 @@ def _destinations(world: World, route: Route) -> Iterable[Span]:
     found = world.estate.prefix_lists.get(route.destination)
     if found is not None and found.cidrs is not None:
         return found.cidrs.spans
-    # Gateway endpoints route AWS's own public service ranges: without entries nothing of ours is concerned.
-    return () if route.kind == "endpoint" else EVERYWHERE.spans
+    return ()
+
+
+def _unlisted(world: World, route: Route) -> bool:
+    """Whether a route goes to a prefix list whose entries are not known.
+
+    Gateway endpoints do not count: theirs are AWS's own public service ranges, which concern nothing of ours.
+    """
+    if not isinstance(route.destination, str) or route.kind == "endpoint":
+        return False
+    found = world.estate.prefix_lists.get(route.destination)
+    return found is None or found.cidrs is None
 
 
 def table_of(world: World, subnet: str) -> str | None:
@@ -131,10 +145,39 @@ def _led(component: Component, leg: Leg, subnet: str, vpc: str, bound: Bound) ->
             bits = component.inside(leg.addresses & addresses, bound)
             if attachment is None:
                 found |= bits
-            elif upper or not filtered_attachment(component.world, route.target, vpc, attachment.resource):
-                found |= bits & component.vpc_bits.get(attachment.resource, 0)
+                continue
+            there, elsewhere = behind_attachment(component.world, attachment)
+            home = component.vpc_bits.get(attachment.resource, 0)
+            if upper:
+                found |= home & component.inside(leg.addresses & addresses & there, bound)
+                found |= component.inside(leg.addresses & addresses & elsewhere, bound)
+            elif not filtered_attachment(component.world, route.target, vpc, attachment.resource):
+                found |= home & component.inside(leg.addresses & addresses & (there - elsewhere), bound)
         return found
     return 0
+
+
+def behind_attachment(world: World, attachment: TransitAttachment) -> tuple[Intervals, Intervals]:
+    """Where traffic goes that a transit gateway hands to a VPC: (stays in the VPC, may go elsewhere).
+
+    The tables of the attachment's own subnets decide (TGW, *Amazon VPC attachments*): a firewall, another gateway or the
+    transit gateway again may stand there; that is not followed any further. Both sets overlap where tables differ.
+    """
+    name = ("behind attachment", attachment.id)
+    found = world.cache.get(name)
+    if found is None:
+        there = elsewhere = EMPTY
+        if not attachment.subnets:
+            vpc = world.estate.vpcs.get(attachment.resource)
+            there, elsewhere = Intervals(vpc.cidrs) if vpc is not None else EMPTY, EVERYWHERE
+        for subnet in attachment.subnets:
+            for leg in legs(world, table_of(world, subnet), attachment.resource):
+                if leg.route.kind == "local" and leg.route.certain:
+                    there = there | leg.addresses
+                elif leg.route.kind != "blackhole":
+                    elsewhere = elsewhere | leg.addresses
+        found = world.cache[name] = (there, elsewhere)
+    return found  # type: ignore[return-value]  # see above
 
 
 def in_attached_zone(world: World, gateway: str, vpc: str, subnet: str) -> Literal["yes", "no", "unknown"]:
@@ -275,4 +318,7 @@ def _outward(world: World, subnet: str, vpc: str) -> Outward:
             for reached, attachment in transit(world, route.target, vpc, Bound.UPPER):
                 if attachment is None or attachment.resource not in world.estate.vpcs:
                     found.hidden = found.hidden | (addresses & reached)
+                else:
+                    # Central ways out (TGW, *Centralized outbound routing to the internet*) are not followed.
+                    found.hidden = found.hidden | (addresses & reached & behind_attachment(world, attachment)[1])
     return found

@@ -375,12 +375,21 @@ class World:
         """VPCs with a gateway or route that is not looked into, so that traffic may pass in ways not modelled."""
         found = {vpc.id for vpc in self.estate.vpcs.values() if vpc.hidden_gateways}
         for table in self.estate.route_tables.values():
-            if table.vpc and any(route.kind in ("unmodelled", "unknown") or not route.certain for route in table.routes):
+            if table.vpc and any(
+                route.kind in ("unmodelled", "unknown")
+                or not route.certain
+                or (isinstance(route.destination, str) and route.kind != "endpoint" and not self._listed(route.destination))
+                for route in table.routes
+            ):
                 found.add(table.vpc)
         for gateway in self.estate.transit_gateways.values():
             if any(one.kind != "vpc" for one in gateway.attachments):
                 found.update(one.resource for one in gateway.attachments if one.kind == "vpc")
         return frozenset(found)
+
+    def _listed(self, prefix_list: str) -> bool:
+        found = self.estate.prefix_lists.get(prefix_list)
+        return found is not None and found.cidrs is not None
 
     @cached_property
     def attached_subnets(self) -> frozenset[str]:
