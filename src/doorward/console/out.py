@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import TextIO
 
@@ -34,13 +33,12 @@ def write(text: str, output: Path | None) -> None:
 
 
 def _replace(output: Path, text: str) -> None:
-    handle, name = tempfile.mkstemp(prefix=".doorward-", dir=output.parent)
+    # Not tempfile, which costs 5 ms at every start. Exclusive: a link that waits under this name is not followed.
+    name = output.with_name(f".doorward-{os.getpid()}.tmp")
+    handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
             stream.write(text)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
         os.replace(name, output)
     except OSError:
         with contextlib.suppress(OSError):
