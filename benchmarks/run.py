@@ -97,40 +97,33 @@ def show(row: Row) -> str:
 HEAD = f"{'':<2} {'':<52} {'value':>10} {'':<4} {'floor':>7} {'ratio':>9}  {'bar':<24} met"
 
 
-def timed_in_floors(bench: Bench, size: str, job: str, name: str, most: float | None, reach_for: str = "") -> None:
-    """A row in CPU seconds with a bar in floors."""
+def timed_in_floors(bench: Bench, size: str, job: str, name: str, most: float | None, reach_for: str = "") -> Row:
+    """A row in CPU seconds with a bar in floors; the caller adds it."""
     results, floors, ratios, missing = bench.paired(job, size)
+    bar = "" if most is None else f"ratio <= {most:g} F"
     if missing:
-        bench.add(
-            Row(size, name, None, "s", floors[0], None, _bar(most), None if most is None else False, note=missing)
-        )
-        return
+        return Row(size, name, None, "s", floors[0], None, bar, None if most is None else False, reach_for, missing)
     bench.kept[size, job] = results
-    ratio = statistics.median(ratios)
-    row = Row(size, name, statistics.median(one["seconds"] for one in results), "s", statistics.median(floors), ratio)
-    row.bar, row.reach_for = _bar(most), reach_for
-    row.met = None if most is None else ratio <= most
-    bench.add(row)
-
-
-def _bar(most: float | None) -> str:
-    return "" if most is None else f"ratio <= {most:g} F"
+    row = Row(size, name, statistics.median(one["seconds"] for one in results), "s", statistics.median(floors))
+    row.ratio = statistics.median(ratios)
+    row.bar, row.reach_for = bar, "" if most is None else reach_for
+    row.met = None if most is None else row.ratio <= most
+    return row
 
 
 def cold(bench: Bench, size: str) -> None:
     """Cold check: time, and memory for L."""
-    name = "cold check of 1,000 contracts"
-    timed_in_floors(bench, size, "check", name, 2.0 if size == "L" else None, "0.8 F" if size == "L" else "")
+    row = timed_in_floors(bench, size, "check", "cold check of 1,000 contracts", 2.0 if size == "L" else None, "0.8 F")
     results = bench.kept.get((size, "check"))
     if results is None:
+        bench.add(row)
         return
-    row = bench.rows[-1]
     row.note = " ".join(f"{number} {outcome}" for outcome, number in sorted(results[0]["outcomes"].items()))
     if size in ("S", "M"):
         allowed = 0.4 + 0.0005 * results[0]["contracts"]
         row.bar, row.reach_for = f"value <= {allowed:g} s", "0.1 ms a contract"
-        assert row.value is not None
-        row.met = row.value <= allowed
+        row.met = row.value is not None and row.value <= allowed
+    bench.add(row)
     memory = max(one["mib"] for one in results)
     limit = 400.0 if size == "L" else None
     bar = "" if limit is None else f"value <= {limit:g} MiB"
@@ -259,18 +252,21 @@ def main() -> int:
     return 0
 
 
+def after_load(job: str, name: str, most: float, reach_for: str) -> Callable[[Bench, str], None]:
+    """A step of one row whose bar holds for L."""
+
+    def step(bench: Bench, size: str) -> None:
+        bench.add(timed_in_floors(bench, size, job, name, most if size == "L" else None, reach_for))
+
+    return step
+
+
 STEPS: dict[str, Callable[[Bench, str], None]] = {
     "check": cold,
     "change": change,
-    "exposure": lambda bench, size: timed_in_floors(
-        bench, size, "exposure", "exposure of the whole estate, after load", 2.0 if size == "L" else None, "0.3 F"
-    ),
-    "pairs": lambda bench, size: timed_in_floors(
-        bench, size, "pairs", "all pairs, after load", 8.0 if size == "L" else None, "1.5 F"
-    ),
-    "diff": lambda bench, size: timed_in_floors(
-        bench, size, "diff", "diff, 1 % of groups changed, with both loads", 15.0 if size == "L" else None, "2.5 F"
-    ),
+    "exposure": after_load("exposure", "exposure of the whole estate, after load", 2.0, "0.3 F"),
+    "pairs": after_load("pairs", "all pairs, after load", 8.0, "1.5 F"),
+    "diff": after_load("diff", "diff, 1 % of groups changed, with both loads", 15.0, "2.5 F"),
     "repair": repair,
 }
 SKIPPED = {"pairs": ("X",), "diff": ("X",), "repair": ("X",)}
