@@ -85,9 +85,9 @@ def _element(kind: str, id: str, held: Any, before: Scene, after: Scene) -> Any:
     names = [one.name for one in fields(new)] if is_dataclass(new) else list(new._fields)
     for name in names:
         was, will, is_now = getattr(old, name), getattr(new, name), getattr(held, name)
-        if name == "id" or was == will:
-            continue
         taken = (kind, id) in after.taken and name in ("entries", "routes")
+        if name == "id" or (was == will and not taken):
+            continue
         changed[name] = _value(kind, name, is_now, was, will, taken)
     if not changed:
         return held
@@ -145,6 +145,10 @@ def _value(kind: str, name: str, held: Any, was: Any, will: Any, taken: bool) ->
     if held is None and name in ("targets", "listeners", "cidrs"):
         return None  # what it holds was not known; a part of it that changes does not make the rest known
     if isinstance(will, tuple) and isinstance(held, tuple):
+        if taken and name == "routes":  # local and propagated routes cannot be taken over
+            stay = tuple(one for one in held if one.kind == "local" or one.propagated)
+            known = {_key(one) for one in will}
+            will = (*(one for one in stay if _key(one) not in known), *will)
         items = will if taken else _items(held, was if isinstance(was, tuple) else (), will)
         return tuple(sorted(items)) if name in ("groups", "maybe_groups") else items
     return will

@@ -65,13 +65,32 @@ def plan_of(document: Document, estate: Estate | None) -> Plan:
     for address, given in dropped.items():
         before.given.setdefault(address, []).extend(given)
     steps = make_steps(document, before, after, old, new)
-    own = _own_notices(document, world)
+    own = (*_own_notices(document, world), *_left_behind(old, new))
     old = replace(old, notices=unite(estate.notices if estate is not None else (), tuple(before.notices)))
     new = replace(new, notices=unite(estate.notices if estate is not None else (), (*after.notices, *own)))
     return Plan(
         old, new, steps, unite(tuple(after.notices), own), document.terraform_version,
         tuple(change.address for change in document.changes if change.replaces and change.type == "aws_security_group"),
     )  # fmt: skip
+
+
+def _left_behind(old: Estate, new: Estate) -> tuple[Notice, ...]:
+    """Groups that the plan deletes while interfaces are in them: AWS refuses that (DependencyViolation)."""
+    gone = old.groups.keys() - new.groups.keys()
+    members: dict[str, list[str]] = {}
+    if gone:
+        for interface in new.interfaces.values():
+            for group in interface.groups:
+                if group in gone:
+                    members.setdefault(group, []).append(interface.id)
+    return tuple(
+        Notice(
+            group,
+            f"the plan deletes this group while {', '.join(sorted(left)[:3])}"
+            f"{f' and {len(left) - 3} more' if len(left) > 3 else ''} will still be in it: AWS refuses that",
+        )
+        for group, left in sorted(members.items())
+    )
 
 
 def _settle(new: Estate, before: Scene, after: Scene) -> Estate:

@@ -21,6 +21,8 @@ def read_acls(scene: Scene) -> None:
         if default:
             id = view.one("default_network_acl_id", "acl").id or view.id
         vpc = view.one("vpc_id", "vpc").id or next((v for v, acl in scene.default_acls.items() if acl == id), None)
+        if vpc is None and (held := scene.find("acls", id)) is not None:
+            vpc = held.vpc
         entries: list[AclEntry] = []
         unknown: str | None = None
         for direction in ("ingress", "egress"):
@@ -113,6 +115,9 @@ def _entry(scene: Scene, view: View, egress: bool, number: int | None) -> AclEnt
         wanted = protocol_number(str(protocol)) if protocol not in (None, "") else None
         if wanted in (ICMP, ICMPV6):
             kind, code = view.number("icmp_type"), view.number("icmp_code")
+            if kind is None:
+                scene.notice(view.address, "an ICMP entry without a type: taken as all types, not certain")
+                certain = False
             span = rule_span(str(wanted), -1 if kind is None else kind, -1 if code is None else code)
         elif wanted in (TCP, UDP):
             span = rule_span(str(wanted), view.number("from_port"), view.number("to_port"))

@@ -129,6 +129,8 @@ def read_endpoints(scene: Scene) -> None:
         if kind == "GatewayLoadBalancer":
             vpc = view.one("vpc_id", "vpc").id
             scene.notice(view.address, "a gateway load balancer endpoint is not looked into", vpc, True)
+        if kind == "Gateway" and scene.is_new(view.instance):
+            scene.notice(view.address, "a gateway endpoint takes over the route to its service: not judged")
         if kind != "Interface":
             continue
         subnets, groups = view.many("subnet_ids", "subnet"), view.many("security_group_ids", "group")

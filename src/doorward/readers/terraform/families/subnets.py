@@ -58,6 +58,8 @@ def read_route_tables(scene: Scene) -> None:
         if default:
             id = view.one("default_route_table_id", "route-table").id or view.id
         vpc = view.one("vpc_id", "vpc").id or next((v for v, table in scene.mains.items() if table == id), None)
+        if vpc is None and (held := scene.find("route_tables", id)) is not None:
+            vpc = held.vpc
         network = scene.find("vpcs", vpc) if vpc else None
         blocks, mirrored = mirrored_blocks(scene, view, "route")
         if view.instance.mode == "data":
