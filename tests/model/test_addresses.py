@@ -124,7 +124,19 @@ def test_families_do_not_meet(address: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "10", "10.0.0", "10.0.0.0.0", "10.0.0.256", "10.0.0.-1", "1e1.0.0.0", "::g", "1:2", "10.0.0.٣", "fe80::1%eth0/64/64"],
+    [
+        "",
+        "10",
+        "10.0.0",
+        "10.0.0.0.0",
+        "10.0.0.256",
+        "10.0.0.-1",
+        "1e1.0.0.0",
+        "::g",
+        "1:2",
+        "10.0.0.٣",
+        "fe80::1%eth0/64/64",
+    ],
 )
 def test_no_address(text: str) -> None:
     """What is no address is refused with its text."""

@@ -91,8 +91,8 @@ def test_ports_of_a_rule(protocol: tuple[str, int], one: int, other: int) -> Non
 @given(st.sampled_from(["-1", "all"]), st.none() | st.integers(-1, 65_535), st.none() | st.integers(-1, 65_535))
 def test_everything(protocol: str, low: int | None, high: int | None) -> None:
     """-1 is all protocols and all ports, whatever the ports say (EC2 API Reference, *IpPermission*: "Use -1 to specify
-    all protocols. When authorizing security group rules, specifying -1 … allows traffic on all ports, regardless of any
-    port range you specify")."""
+    all protocols. When authorizing security group rules, specifying -1 … allows traffic on all ports, regardless of
+    any port range you specify")."""
     assert ALL_SPAN == rule_span(protocol, low, high)
 
 
@@ -100,7 +100,8 @@ def test_everything(protocol: str, low: int | None, high: int | None) -> None:
 @given(OTHERS, st.none() | st.integers(-1, 65_535), st.none() | st.integers(-1, 65_535))
 def test_ports_ignored(protocol: int, low: int | None, high: int | None) -> None:
     """A protocol other than tcp, udp, icmp and icmpv6 is allowed whole, whatever the ports say (same page: "… or a
-    protocol number other than tcp, udp, icmp, or icmpv6 allows traffic on all ports, regardless of any port range")."""
+    protocol number other than tcp, udp, icmp, or icmpv6 allows traffic on all ports, regardless of any port range").
+    """
     assert block(protocol) == rule_span(str(protocol), low, high)
 
 

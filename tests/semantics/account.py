@@ -64,7 +64,9 @@ class Account:
         self.table(f"rtb-{id}", vpc=id, main=True)
         self.acl(f"acl-{id}", *ALLOW_ALL, vpc=id, default=True)
 
-    def subnet(self, id: str, cidr: str, six: str | None = None, *, vpc: str = "vpc-1", zone: str = "eu-west-1a") -> None:
+    def subnet(
+        self, id: str, cidr: str, six: str | None = None, *, vpc: str = "vpc-1", zone: str = "eu-west-1a"
+    ) -> None:
         """A subnet; tables and ACLs name the subnets that they are for."""
         made: Json = {"SubnetId": id, "VpcId": vpc, "CidrBlock": cidr, "AvailabilityZone": zone, "OwnerId": OWNER}
         if six:
@@ -82,7 +84,12 @@ class Account:
         if main:
             links.append({"Main": True})
         self.said["RouteTables"].append(
-            {"RouteTableId": id, "VpcId": vpc, "Associations": links, "Routes": [route(f"{one} local") for one in cidrs]}
+            {
+                "RouteTableId": id,
+                "VpcId": vpc,
+                "Associations": links,
+                "Routes": [route(f"{one} local") for one in cidrs],
+            }
         )
         for one in routes:
             self.route(id, one)
@@ -274,9 +281,7 @@ class Account:
         )  # fmt: skip
         if registered:
             listed = [{"Target": {"Id": one, "Port": port}, "TargetHealth": {"State": "healthy"}} for one in targets]
-            self.said["LoadBalancerTargetHealth"].append(
-                {"TargetGroupArn": arn, "TargetHealthDescriptions": listed}
-            )
+            self.said["LoadBalancerTargetHealth"].append({"TargetGroupArn": arn, "TargetHealthDescriptions": listed})
         if preserve is not None:
             attribute = {"Key": "preserve_client_ip.enabled", "Value": "true" if preserve else "false"}
             self.said["TargetGroupAttributes"].append({"TargetGroupArn": arn, "Attributes": [attribute]})

@@ -1,7 +1,7 @@
 """Network ACLs: numbered order, statelessness, the answer's own pass, and only at the border of a subnet.
 
-Sources: VPC User Guide, *Control subnet traffic with network access control lists*, *Network ACL rules*, *Custom network
-ACLs* (Ephemeral ports).
+Sources: VPC User Guide, *Control subnet traffic with network access control lists*, *Network ACL rules*, *Custom
+network ACLs* (Ephemeral ports).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ FORWARD = (BROKEN, BROKEN)
 
 
 def test_unsorted_file(account: Account) -> None:
-    """*Network ACL rules*: "Rules are evaluated starting with the lowest numbered rule. As soon as a rule matches traffic,
-    it's applied regardless of any higher-numbered rule" — whatever the order in the file."""
+    """*Network ACL rules*: "Rules are evaluated starting with the lowest numbered rule. As soon as a rule matches
+    traffic, it's applied regardless of any higher-numbered rule" — whatever the order in the file."""
     account.pair("tcp 1-1000 0.0.0.0/0")
     account.acl("acl-b", "in 300 deny -1 - 0.0.0.0/0", "in 200 allow tcp 443 10.0.0.0/16", "out 5 allow -1 - 0.0.0.0/0",
                 "in 100 deny tcp 80 10.0.1.0/24", "in 150 allow tcp 80-90 10.0.0.0/16", subnets=["subnet-b"])  # fmt: skip
@@ -26,8 +26,8 @@ def test_unsorted_file(account: Account) -> None:
 
 
 def test_final_deny(account: Account) -> None:
-    """*Custom network ACLs*: "Each network ACL includes a default inbound rule … whose rule number is an asterisk" that
-    denies what no other rule matches; the API lists it as 32767."""
+    """*Custom network ACLs*: "Each network ACL includes a default inbound rule … whose rule number is an asterisk"
+    that denies what no other rule matches; the API lists it as 32767."""
     account.pair("-1 - 0.0.0.0/0")
     account.acl("acl-b", "in 32767 deny -1 - 0.0.0.0/0", "out 32767 deny -1 - 0.0.0.0/0", "in 9 allow tcp 443 0.0.0.0/0",
                 "out 9 allow tcp 1024-65535 0.0.0.0/0", subnets=["subnet-b"])  # fmt: skip
@@ -60,7 +60,9 @@ def test_only_between_subnets(account: Account) -> None:
 def test_same_acl_on_both_subnets(account: Account) -> None:
     """Two subnets with one ACL are still two subnets."""
     account.pair("tcp 443 sg-web")
-    account.acl("acl-ab", "in 1 allow tcp 443 0.0.0.0/0", "out 1 allow tcp 443 0.0.0.0/0", subnets=["subnet-a", "subnet-b"])
+    account.acl(
+        "acl-ab", "in 1 allow tcp 443 0.0.0.0/0", "out 1 allow tcp 443 0.0.0.0/0", subnets=["subnet-a", "subnet-b"]
+    )
     assert FORWARD == account.both(WEB, DB, "tcp/443")
 
 
@@ -87,8 +89,9 @@ def test_both_borders(account: Account, acl: list[str], subnet: str) -> None:
     ],
 )
 def test_the_answer_needs_its_own_pass(account: Account, acl: list[str], subnet: str) -> None:
-    """*Network ACLs* are stateless: "responses to allowed inbound traffic are subject to the rules for outbound traffic
-    (and vice versa)". The answer goes to any of the client's ephemeral ports, so one closed port breaks ``reach``."""
+    """*Network ACLs* are stateless: "responses to allowed inbound traffic are subject to the rules for outbound
+    traffic (and vice versa)". The answer goes to any of the client's ephemeral ports, so one closed port breaks
+    ``reach``."""
     account.pair("tcp 443 sg-web")
     account.acl("acl-x", *acl, subnets=[subnet])
     assert FORWARD == account.both(WEB, DB, "tcp/443")

@@ -1,7 +1,7 @@
 """Load balancers: listeners, registered targets, health checks, groups, and whose address the targets see.
 
-Sources: Elastic Load Balancing, *Application Load Balancers* (Security groups, Target groups), *Network Load Balancers*
-(Security groups for your Network Load Balancer; Edit target group attributes: client IP preservation).
+Sources: Elastic Load Balancing, *Application Load Balancers* (Security groups, Target groups), *Network Load
+Balancers* (Security groups for your Network Load Balancer; Edit target group attributes: client IP preservation).
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ def test_alb_every_node_and_every_target(account: Account) -> None:
     """Each node may send to each registered target; one that does not admit one of them breaks ``reach``."""
     behind_alb(account, "tcp 8080 10.0.1.100/32")
     assert BROKEN == account.reach(WEB, LB, "tcp/443")
-    account.one("SecurityGroups", "GroupId", "sg-app")["IpPermissions"][0]["IpRanges"].append({"CidrIp": "10.0.2.100/32"})
+    account.one("SecurityGroups", "GroupId", "sg-app")["IpPermissions"][0]["IpRanges"].append(
+        {"CidrIp": "10.0.2.100/32"}
+    )
     assert KEPT == account.reach(WEB, LB, "tcp/443")
 
 
@@ -153,7 +155,9 @@ def test_targets_that_were_not_read(account: Account) -> None:
 def test_target_that_is_not_in_the_estate(account: Account) -> None:
     """A registered target that the input does not show cannot be told."""
     behind_alb(account, "tcp 8080 sg-lb")
-    account.said["LoadBalancerTargetHealth"][0]["TargetHealthDescriptions"].append({"Target": {"Id": "i-x", "Port": 8080}})
+    account.said["LoadBalancerTargetHealth"][0]["TargetHealthDescriptions"].append(
+        {"Target": {"Id": "i-x", "Port": 8080}}
+    )
     assert CANNOT_TELL == account.reach(WEB, LB, "tcp/443")
 
 
@@ -183,8 +187,8 @@ def behind_nlb(
 
 
 def test_nlb_without_groups(account: Account) -> None:
-    """*Security groups for your NLB*: "If you don't assign a security group to your load balancer, all client traffic can
-    reach the load balancer listeners and all traffic can leave the load balancer"; listeners only."""
+    """*Security groups for your NLB*: "If you don't assign a security group to your load balancer, all client traffic
+    can reach the load balancer listeners and all traffic can leave the load balancer"; listeners only."""
     behind_nlb(account, "tcp 8443 0.0.0.0/0")
     assert OPENS == account.both(WEB, LB, "tcp/443")
     assert (BROKEN, KEPT) == account.both(WEB, LB, "[tcp/444, udp/443]")
@@ -199,9 +203,9 @@ def test_nlb_without_groups(account: Account) -> None:
     ],
 )  # fmt: skip
 def test_client_address(account: Account, protocol: str, type: str, preserve: bool | None, sees_client: bool) -> None:
-    """*Edit target group attributes*: client IP preservation is by default enabled for instance targets and for ip targets
-    with UDP and TCP_UDP, disabled for ip targets with TCP and TLS; the attribute changes it. Only when preserved the client
-    itself gets to the target."""
+    """*Edit target group attributes*: client IP preservation is by default enabled for instance targets and for ip
+    targets with UDP and TCP_UDP, disabled for ip targets with TCP and TLS; the attribute changes it. Only when
+    preserved the client itself gets to the target."""
     service = "udp" if protocol == "UDP" else "tcp"
     behind_nlb(account, f"{service} 8443 10.0.1.5/32", "tcp 8443 10.0.1.100/32", "udp 8443 10.0.1.100/32",
                protocol=protocol, type=type, preserve=preserve)  # fmt: skip
@@ -213,8 +217,8 @@ def test_client_address(account: Account, protocol: str, type: str, preserve: bo
 
 
 def test_client_is_preserved_from_the_internet(account: Account) -> None:
-    """Preserved, a client on the internet must be admitted by the target's group with its own address, though the target
-    has no public one."""
+    """Preserved, a client on the internet must be admitted by the target's group with its own address, though the
+    target has no public one."""
     behind_nlb(account, "tcp 8443 203.0.113.0/24", "tcp 8443 10.0.1.100/32", public="198.51.100.100")
     account.internet_gateway()
     assert OPENS == account.both("203.0.113.0/24", LB, "tcp/443")
@@ -239,8 +243,8 @@ def test_not_preserved_hides_the_client(account: Account) -> None:
 
 
 def test_reference_to_the_balancers_group(account: Account) -> None:
-    """*Security groups for your NLB*: "Referencing the security group associated with your Network Load Balancer … ensures
-    that your targets accept traffic from your load balancer even if you enable client IP preservation"."""
+    """*Security groups for your NLB*: "Referencing the security group associated with your Network Load Balancer …
+    ensures that your targets accept traffic from your load balancer even if you enable client IP preservation"."""
     account.group("sg-lb", "tcp 443 10.0.1.5/32")
     behind_nlb(account, "tcp 8443 sg-lb", groups=("sg-lb",))
     assert OPENS == account.both(WEB, LB, "tcp/443")
@@ -268,8 +272,8 @@ def test_health_checks_obey_outbound_rules_only(account: Account) -> None:
 
 
 def test_health_check_of_udp_is_tcp(account: Account) -> None:
-    """NLB guide, *Health checks*: for UDP target groups the checks are TCP (or HTTP): a target that admits UDP alone is
-    never healthy."""
+    """NLB guide, *Health checks*: for UDP target groups the checks are TCP (or HTTP): a target that admits UDP alone
+    is never healthy."""
     behind_nlb(account, "udp 8443 0.0.0.0/0", protocol="UDP")
     assert BROKEN == account.reach(WEB, LB, "udp/443")
     account.one("SecurityGroups", "GroupId", "sg-app")["IpPermissions"].append(
@@ -282,6 +286,36 @@ def test_tcp_udp_listener(account: Account) -> None:
     """NLB guide, *Listeners*: TCP_UDP listens to both."""
     behind_nlb(account, "tcp 8443 0.0.0.0/0", "udp 8443 0.0.0.0/0", protocol="TCP_UDP")
     assert OPENS == account.both(WEB, LB, "[tcp/443, udp/443]")
+
+
+@pytest.mark.xfail(strict=True, reason="QUIC is taken to be TCP")
+def test_quic(account: Account) -> None:
+    """NLB guide, *Listeners*: QUIC is a protocol over UDP; *Edit target group attributes*: the client's address is
+    preserved for ip targets of QUIC and TCP_QUIC too."""
+    behind_nlb(account, "udp 8443 10.0.1.5/32", "tcp 8443 10.0.1.100/32", protocol="QUIC", type="ip")
+    assert OPENS == account.both(WEB, LB, "udp/443")
+    account.interface("eni-other", "10.0.1.6", groups=["sg-web"])
+    assert BROKEN == account.reach("interface:eni-other", LB, "udp/443")
+
+
+@pytest.mark.xfail(strict=True, reason="an ALB behind an NLB is taken to see the nodes' addresses")
+def test_alb_behind_an_nlb_sees_the_client(account: Account) -> None:
+    """NLB guide, *Target groups* (preserve_client_ip.enabled): "The default is disabled if the target group type is IP
+    address and the target group protocol is TCP or TLS. Otherwise, the default is enabled": an ALB as target sees
+    clients, health checks come from the nodes."""
+    clients(account)
+    account.group("sg-alb", "tcp 443 10.0.1.100/32")
+    account.group("sg-app", "tcp 8080 sg-alb")
+    account.interface("eni-app", "10.0.2.7", groups=["sg-app"], instance="i-app")
+    account.balancer("inner", ALB, ["10.0.2.100"], ["sg-alb"])
+    account.target_group("app", "HTTP", 8080, "i-app")
+    account.listener("inner", ALB, "HTTPS", 443, "app")
+    account.balancer("front", NLB, ["10.0.1.100"])
+    account.target_group("alb", "TCP", 443, account.balancer_arn("inner", ALB), type="alb")
+    account.listener("front", NLB, "TCP", 443, "alb")
+    assert BROKEN == account.reach(WEB, LB, "tcp/443")
+    account.one("SecurityGroups", "GroupId", "sg-alb")["IpPermissions"][0]["IpRanges"].append({"CidrIp": "10.0.1.5/32"})
+    assert KEPT == account.reach(WEB, LB, "tcp/443")
 
 
 def test_acl_of_the_targets_subnet_sees_the_client(account: Account) -> None:
@@ -298,8 +332,8 @@ def test_acl_of_the_targets_subnet_sees_the_client(account: Account) -> None:
 
 
 def test_balancer_without_interfaces_in_the_input(account: Account) -> None:
-    """Where no interface of a balancer was read, one is assumed in each of its subnets, at an address that is not known:
-    a target that admits the whole subnet is reached, one that admits a part may be."""
+    """Where no interface of a balancer was read, one is assumed in each of its subnets, at an address that is not
+    known: a target that admits the whole subnet is reached, one that admits a part may be."""
     clients(account)
     account.group("sg-lb", "tcp 443 sg-web")
     account.group("sg-app", "tcp 8080 10.0.1.0/24")

@@ -23,8 +23,8 @@ def server(account: Account, *addresses: str, public: str | None = None) -> None
 
 
 def test_public_address_and_gateway(account: Account) -> None:
-    """*Internet gateways*: an instance with a public IPv4 address in a subnet with a route to an attached gateway talks
-    with the internet, both ways."""
+    """*Internet gateways*: an instance with a public IPv4 address in a subnet with a route to an attached gateway
+    talks with the internet, both ways."""
     account.internet_gateway()
     server(account, public="198.51.100.5")
     assert OPENS == account.both(V4, WEB, "tcp/443")
@@ -57,8 +57,8 @@ def test_detached_gateway(account: Account) -> None:
 
 
 def test_only_the_address_with_a_public_one(account: Account) -> None:
-    """EC2 User Guide, *IP addressing*: a public address belongs to one private address of an interface; the secondary one
-    without it does not get out."""
+    """EC2 User Guide, *IP addressing*: a public address belongs to one private address of an interface; the secondary
+    one without it does not get out."""
     account.internet_gateway()
     server(account, "10.0.1.5", "10.0.1.6", public="198.51.100.5")
     assert OPENS == account.both(V4, WEB, "tcp/443")
@@ -76,8 +76,8 @@ def test_ipv6_is_public(account: Account) -> None:
 
 
 def test_each_family_in_which_it_is_addressable(account: Account) -> None:
-    """``internet`` is judged for each family in which the target can be addressed: IPv6 must be open too when there is a
-    public IPv6 address, and is not asked for when there is none."""
+    """``internet`` is judged for each family in which the target can be addressed: IPv6 must be open too when there is
+    a public IPv6 address, and is not asked for when there is none."""
     account.internet_gateway()
     account.group("sg-web", "tcp 443 0.0.0.0/0")
     account.interface("eni-four", "10.0.1.5", groups=["sg-web"], public="198.51.100.5")
@@ -158,8 +158,8 @@ def translated(account: Account, *, state: str = "available", public: str | None
 
 
 def test_nat_out_only(account: Account) -> None:
-    """*NAT gateways*: "instances in a private subnet can connect to services outside your VPC but external services can't
-    initiate a connection with those instances"."""
+    """*NAT gateways*: "instances in a private subnet can connect to services outside your VPC but external services
+    can't initiate a connection with those instances"."""
     translated(account)
     assert OPENS == account.both(WEB, OUT4, "tcp/443")
     assert STOPS == account.both(V4, WEB, "tcp/443")
@@ -220,7 +220,8 @@ def test_nat_acl_each_of_four(account: Account, gone: str, expected: object) -> 
 
 
 def test_nat_own_ephemeral_ports(account: Account) -> None:
-    """*NAT gateway basics*: the gateway uses ports 1024–65535 towards the internet, whatever the contract's clients use."""
+    """*NAT gateway basics*: the gateway uses ports 1024–65535 towards the internet, whatever the contract's clients
+    use."""
     translated(account)
     account.acl("acl-b", "in 1 allow tcp 443 10.0.1.0/24", "out 1 allow tcp 443 0.0.0.0/0",
                 "in 2 allow tcp 32768-61000 0.0.0.0/0", "out 2 allow tcp 32768-61000 10.0.1.0/24",
@@ -242,7 +243,8 @@ def test_private_nat_gateway_is_not_looked_into(account: Account) -> None:
 
 
 def test_seen_as_the_nat_gateway(account: Account) -> None:
-    """*NAT gateways*: targets see the gateway's address: a server elsewhere that admits it is reached, by all behind it."""
+    """*NAT gateways*: targets see the gateway's address: a server elsewhere that admits it is reached, by all behind
+    it."""
     translated(account)
     account.vpc("vpc-2", "10.1.0.0/16")
     account.subnet("subnet-2", "10.1.1.0/24", vpc="vpc-2")
@@ -255,8 +257,8 @@ def test_seen_as_the_nat_gateway(account: Account) -> None:
 
 
 def test_own_public_addresses(account: Account) -> None:
-    """Two public servers of one VPC with closed private rules reach each other by their public addresses where the rules
-    name those."""
+    """Two public servers of one VPC with closed private rules reach each other by their public addresses where the
+    rules name those."""
     account.internet_gateway()
     account.group("sg-web")
     account.group("sg-db", "tcp 443 198.51.100.5/32")
@@ -266,8 +268,8 @@ def test_own_public_addresses(account: Account) -> None:
 
 
 def test_gateways_that_were_not_read(account: Account) -> None:
-    """A public address without any word on gateways: one is assumed, so that nothing is called shut, and named, so that
-    nothing is called open."""
+    """A public address without any word on gateways: one is assumed, so that nothing is called shut, and named, so
+    that nothing is called open."""
     server(account, public="198.51.100.5")
     del account.said["InternetGateways"]
     assert KEPT != account.reach(V4, WEB, "tcp/443")

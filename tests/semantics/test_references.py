@@ -96,7 +96,8 @@ def test_internet_is_in_no_group(account: Account) -> None:
 
 
 def test_public_address_of_a_member(account: Account) -> None:
-    """Between members of two VPCs over the internet the CIDR of the public address matches where the reference does not."""
+    """Between members of two VPCs over the internet the CIDR of the public address matches where the reference does
+    not."""
     account.internet_gateway()
     account.vpc("vpc-2", "10.1.0.0/16")
     account.subnet("subnet-2", "10.1.1.0/24", vpc="vpc-2")
@@ -123,8 +124,8 @@ def peered(account: Account, rule: str | dict[str, object], egress: str = "-1 - 
 
 
 def test_reference_over_active_peering(account: Account) -> None:
-    """*Update your security groups to reference peer security groups*: "You can update the inbound or outbound rules for
-    your VPC security groups to reference security groups in the peered VPC"."""
+    """*Update your security groups to reference peer security groups*: "You can update the inbound or outbound rules
+    for your VPC security groups to reference security groups in the peered VPC"."""
     peered(account, pair_of("sg-web", VpcId="vpc-2", VpcPeeringConnectionId="pcx-1", PeeringStatus="active"))
     assert OPENS == account.both(WEB, DB, "tcp/443")
     assert KEPT == account.only_from(WEB, DB, "all")
@@ -184,8 +185,8 @@ def test_deleted_group(account: Account) -> None:
 
 
 def test_group_of_an_unconnected_vpc(account: Account) -> None:
-    """*Security group rules*: the source group is in the same VPC or in a peer VPC; any other reference matches nobody,
-    even if traffic came another way."""
+    """*Security group rules*: the source group is in the same VPC or in a peer VPC; any other reference matches
+    nobody, even if traffic came another way."""
     account.vpc("vpc-2", "10.1.0.0/16")
     account.subnet("subnet-2", "10.1.1.0/24", vpc="vpc-2")
     account.group("sg-web", vpc="vpc-2")
@@ -203,8 +204,8 @@ def test_empty_referenced_group(account: Account) -> None:
 
 
 def test_shared_group(account: Account) -> None:
-    """VPC User Guide, *Associate security groups with multiple VPCs*: a group that is associated with another VPC serves
-    interfaces there; a rule that references it in that VPC means its members there."""
+    """VPC User Guide, *Associate security groups with multiple VPCs*: a group that is associated with another VPC
+    serves interfaces there; a rule that references it in that VPC means its members there."""
     account.vpc("vpc-2", "10.1.0.0/16")
     account.subnet("subnet-2", "10.1.1.0/24", vpc="vpc-2")
     account.said["SecurityGroupVpcAssociations"] = [{"GroupId": "sg-web", "VpcId": "vpc-2", "State": "associated"}]

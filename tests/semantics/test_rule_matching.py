@@ -13,8 +13,8 @@ WEB, DB = "group:sg-web", "group:sg-db"
 
 
 def test_groups_only_allow(account: Account) -> None:
-    """VPC User Guide, *Security group rules*: "You can specify allow rules, but not deny rules"; a group without inbound
-    rules allows no inbound traffic."""
+    """VPC User Guide, *Security group rules*: "You can specify allow rules, but not deny rules"; a group without
+    inbound rules allows no inbound traffic."""
     account.pair()
     assert STOPS == account.both(WEB, DB, "all")
 
@@ -27,8 +27,8 @@ def test_no_egress_rule_no_outbound_traffic(account: Account) -> None:
 
 @pytest.mark.parametrize("protocol", ["tcp", "6"])
 def test_port_range_has_both_ends(account: Account, protocol: str) -> None:
-    """EC2 API, *IpPermission*: FromPort is "the start of the port range", ToPort its end, both inside; the protocol is a
-    "name (tcp, udp, icmp, icmpv6) or number"."""
+    """EC2 API, *IpPermission*: FromPort is "the start of the port range", ToPort its end, both inside; the protocol is
+    a "name (tcp, udp, icmp, icmpv6) or number"."""
     account.pair(f"{protocol} 1000-2000 10.0.1.0/24")
     assert OPENS == account.both(WEB, DB, "tcp/1000-2000")
     assert STOPS == account.both(WEB, DB, "[tcp/999, tcp/2001]")
@@ -45,8 +45,8 @@ def test_all_protocols_ignores_ports(account: Account, ports: str) -> None:
 
 @pytest.mark.parametrize("protocol", ["50", "47", "132", "0", "255"])
 def test_other_protocols_ignore_ports(account: Account, protocol: str) -> None:
-    """Same page: "a protocol number other than tcp, udp, icmp, or icmpv6 allows traffic on all ports, regardless of any
-    port range you specify"; and it allows no other protocol."""
+    """Same page: "a protocol number other than tcp, udp, icmp, or icmpv6 allows traffic on all ports, regardless of
+    any port range you specify"; and it allows no other protocol."""
     account.pair(f"{protocol} 443-443 0.0.0.0/0")
     assert OPENS == account.both(WEB, DB, f"proto/{protocol}")
     assert STOPS == account.both(WEB, DB, "tcp/443")
@@ -83,25 +83,27 @@ def dual(account: Account, *ingress: str) -> None:
     account.interface("eni-db", "10.0.2.7", "2001:db8:1:2::7", groups=["sg-db"])
 
 
-@pytest.mark.parametrize(("protocol", "types"), [("icmpv6", "128:-1"), ("58", "128:-1"), ("58", "-1:-1"), ("icmpv6", "-")])
+@pytest.mark.parametrize(
+    ("protocol", "types"), [("icmpv6", "128:-1"), ("58", "128:-1"), ("58", "-1:-1"), ("icmpv6", "-")]
+)
 def test_icmpv6(account: Account, protocol: str, types: str) -> None:
-    """Same page: "icmpv6" and 58 are one protocol, whose "port range is optional; if you omit the port range, traffic for
-    all types and codes is allowed"."""
+    """Same page: "icmpv6" and 58 are one protocol, whose "port range is optional; if you omit the port range, traffic
+    for all types and codes is allowed"."""
     dual(account, f"{protocol} {types} ::/0")
     assert OPENS == account.both(WEB, DB, "icmpv6/128")
     assert STOPS == account.both(WEB, DB, "icmp/8")
 
 
 def test_icmp_belongs_to_its_family(account: Account) -> None:
-    """ICMPv6 does not exist over IPv4, nor ICMP over IPv6 (IANA protocol numbers 58 and 1): a rule for the other family's
-    CIDR opens nothing."""
+    """ICMPv6 does not exist over IPv4, nor ICMP over IPv6 (IANA protocol numbers 58 and 1): a rule for the other
+    family's CIDR opens nothing."""
     dual(account, "icmpv6 - 0.0.0.0/0", "icmp -1:-1 ::/0")
     assert STOPS == account.both(WEB, DB, "[icmp/8, icmpv6/128]")
 
 
 def test_families_apart(account: Account) -> None:
-    """VPC User Guide, *Security group rules*: IPv4 and IPv6 sources are separate; 0.0.0.0/0 is no IPv6 address. A contract
-    between interfaces that have both families needs both."""
+    """VPC User Guide, *Security group rules*: IPv4 and IPv6 sources are separate; 0.0.0.0/0 is no IPv6 address. A
+    contract between interfaces that have both families needs both."""
     dual(account, "tcp 443 0.0.0.0/0")
     assert (BROKEN, BROKEN) == account.both(WEB, DB, "tcp/443")
     assert OPENS == account.both("10.0.1.0/24", DB, "tcp/443")
@@ -155,8 +157,8 @@ def test_union_of_rules_covers_a_range(account: Account) -> None:
 
 
 def test_several_groups_on_an_interface(account: Account) -> None:
-    """VPC User Guide, *Security group rules*: "When you associate multiple security groups with a resource, the rules from
-    each security group are aggregated to form a single set of rules"."""
+    """VPC User Guide, *Security group rules*: "When you associate multiple security groups with a resource, the rules
+    from each security group are aggregated to form a single set of rules"."""
     account.group("sg-web", egress=[])
     account.group("sg-out", egress=["tcp 443 10.0.2.0/24"])
     account.group("sg-db", "tcp 443 10.0.1.5/32")
@@ -168,8 +170,8 @@ def test_several_groups_on_an_interface(account: Account) -> None:
 
 
 def test_many_addresses_on_an_interface(account: Account) -> None:
-    """EC2 User Guide, *Elastic network interfaces*: an interface has one or more private addresses; a contract is for all
-    of them."""
+    """EC2 User Guide, *Elastic network interfaces*: an interface has one or more private addresses; a contract is for
+    all of them."""
     account.group("sg-web")
     account.group("sg-db", "tcp 443 10.0.1.5/32")
     account.interface("eni-web", "10.0.1.5", "10.0.1.6", groups=["sg-web"])
@@ -179,8 +181,8 @@ def test_many_addresses_on_an_interface(account: Account) -> None:
 
 
 def test_prefix_list(account: Account) -> None:
-    """VPC User Guide, *Managed prefix lists*: a rule that references a list holds for all its entries, of both families,
-    and no other address."""
+    """VPC User Guide, *Managed prefix lists*: a rule that references a list holds for all its entries, of both
+    families, and no other address."""
     account.pair("tcp 443 pl-1")
     account.prefix_list("pl-1", "10.0.1.0/29", "2001:db8:9::/48", "203.0.113.0/24")
     account.interface("eni-far", "10.0.1.8", groups=["sg-web"])
@@ -235,8 +237,8 @@ def test_interface_of_a_group_that_was_not_read(account: Account) -> None:
 
 
 def test_stateful(account: Account) -> None:
-    """EC2 User Guide, *Security group connection tracking*: "responses to inbound traffic are allowed to flow out of the
-    instance regardless of outbound security group rules, and vice versa"."""
+    """EC2 User Guide, *Security group connection tracking*: "responses to inbound traffic are allowed to flow out of
+    the instance regardless of outbound security group rules, and vice versa"."""
     account.group("sg-web", egress=["tcp 443 10.0.2.0/24"])
     account.group("sg-db", "tcp 443 10.0.1.0/24", egress=[])
     account.interface("eni-web", "10.0.1.5", groups=["sg-web"])
@@ -255,8 +257,8 @@ def test_interface_to_itself(account: Account) -> None:
 
 
 def test_delegated_prefix(account: Account) -> None:
-    """EC2 User Guide, *Assign prefixes to network interfaces*: all addresses of a delegated prefix are the interface's;
-    a rule for half of it admits not all, and not none."""
+    """EC2 User Guide, *Assign prefixes to network interfaces*: all addresses of a delegated prefix are the
+    interface's; a rule for half of it admits not all, and not none."""
     account.pair("tcp 443 10.0.1.16/28")
     account.one("NetworkInterfaces", "NetworkInterfaceId", "eni-web")["Ipv4Prefixes"] = [{"Ipv4Prefix": "10.0.1.16/28"}]
     assert BROKEN == account.reach(WEB, DB, "tcp/443")
