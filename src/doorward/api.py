@@ -41,18 +41,21 @@ def read_contracts(path: Path) -> tuple[Contract, ...]:
     return parse_contracts(read_bytes(path), str(path))
 
 
-def check(contracts: Iterable[Contract], estate: Estate) -> Report:
-    """Every contract judged on one estate. Raises ``InvalidContract`` for a selector that fits nothing."""
-    from doorward.contracts import check as checking
+def check(contracts: Iterable[Contract], estate: Estate, *, repair: bool = True) -> Report:
+    """Every contract judged on one estate, broken ones with a repair.
 
-    return checking.check(contracts, estate)
+    Raises ``InvalidContract`` for a selector that fits nothing.
+    """
+    from doorward.contracts.check import check as judge_all
+
+    return judge_all(contracts, estate, repair=repair)
 
 
-def gate(contracts: Iterable[Contract], plan: Plan) -> Report:
-    """Every contract judged before, during and after a plan. Raises ``InvalidContract``."""
-    from doorward.contracts import gate as gating
+def gate(contracts: Iterable[Contract], plan: Plan, *, repair: bool = True) -> Report:
+    """Every contract judged before, during and after a plan, broken ones with a repair. Raises ``InvalidContract``."""
+    from doorward.contracts.gate import gate as judge_plan
 
-    return gating.gate(contracts, plan)
+    return judge_plan(contracts, plan, repair=repair)
 
 
 def diff(before: Estate, after: Estate) -> FlowDiff:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from doorward.contracts.contract import Contract
+from doorward.contracts.mend import Mender
 from doorward.contracts.selectors import Matcher
 from doorward.model.estate import Estate
+from doorward.model.rules import Rule
 from doorward.model.verdict import Hop, Outcome, Reason, Report, Verdict, Witness
 from doorward.reach.ends import ends_of
 from doorward.reach.judge import Finding, judge
@@ -16,13 +19,41 @@ from doorward.reach.trace import hops
 from doorward.reach.world import Bound, World
 
 
-def check(contracts: Iterable[Contract], estate: Estate) -> Report:
-    """Every contract judged on one estate, worst first. Raises ``InvalidContract`` for a selector that fits nothing."""
+def check(contracts: Iterable[Contract], estate: Estate, *, repair: bool = True) -> Report:
+    """Every contract judged on one estate, worst first; broken ones with a repair, unless told otherwise.
+
+    Raises ``InvalidContract`` for a selector that fits nothing.
+    """
     world = World(estate)
     matcher = Matcher(world)
-    questions = [(contract, matcher.question(contract)) for contract in contracts]
-    verdicts = [verdict(world, contract, question, judge(world, question)) for contract, question in questions]
+    declared = tuple(contracts)
+    questions = [matcher.question(contract) for contract in declared]
+    verdicts = [
+        verdict(world, contract, question, judge(world, question))
+        for contract, question in zip(declared, questions, strict=True)
+    ]
+    if repair:
+        verdicts = repaired(declared, questions, verdicts, world)
     return Report(in_order(verdicts), estate.notices)
+
+
+def repaired(
+    contracts: Sequence[Contract], questions: Sequence[Question | None], verdicts: Sequence[Verdict], world: World,
+    removed: Iterable[tuple[str, Rule]] = (), added: Iterable[tuple[str, Rule]] = (),
+) -> list[Verdict]:  # fmt: skip
+    """The same verdicts, the broken ones with their repair. ``removed`` and ``added`` are what a plan does to rules."""
+    if not any(one.outcome is Outcome.BROKEN for one in verdicts):
+        return list(verdicts)
+    known = {index: one.outcome for index, one in enumerate(verdicts)}
+    mender = Mender(contracts, questions, world, removed=removed, added=added, before=known)
+    found: list[Verdict] = []
+    for index, one in enumerate(verdicts):
+        if one.outcome is Outcome.BROKEN:
+            mended = mender.mend(index)
+            found.append(replace(one, repair=mended.edits, repair_note=mended.note))
+        else:
+            found.append(one)
+    return found
 
 
 def in_order(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
@@ -40,20 +71,14 @@ def verdict(world: World, contract: Contract, question: Question, finding: Findi
         return _doubted(world, made, question)
     if finding.packet is None:
         text = finding.nobody or "there is nobody to judge"
-        return _with(made, reasons=(Reason("nobody", contract.name, text),))
+        return replace(made, reasons=(Reason("nobody", contract.name, text),))
     path = hops(world, finding.packet, question.ephemeral, answered=question.must == "reach")
     reasons = _reasons(world, question, finding, path)
     witness = None
     if finding.packet.part not in ("targets", "nobody"):
         packet = finding.packet
         witness = Witness(packet.source, packet.source_address, packet.target, packet.target_address, packet.service)
-    return _with(made, witness=witness, reasons=reasons, hops=path)
-
-
-def _with(made: Verdict, **changes: object) -> Verdict:
-    from dataclasses import replace
-
-    return replace(made, **changes)  # type: ignore[arg-type]  # fields are checked where they are named
+    return replace(made, witness=witness, reasons=reasons, hops=path)
 
 
 def _reasons(world: World, question: Question, finding: Finding, path: tuple[Hop, ...]) -> tuple[Reason, ...]:
@@ -107,6 +132,6 @@ def _doubted(world: World, made: Verdict, question: Question) -> Verdict:
     reasons = tuple(
         Reason("not-modelled", notice.resource, f"{notice.text}; could block {made.name}") for notice in found
     )
-    return _with(made, outcome=Outcome.CANNOT_TELL, reasons=reasons, notices=tuple(notice.text for notice in found))
+    return replace(made, outcome=Outcome.CANNOT_TELL, reasons=reasons, notices=tuple(notice.text for notice in found))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from doorward.contracts.check import in_order, verdict
+from doorward.contracts.check import in_order, repaired, verdict
 from doorward.contracts.contract import Contract
 from doorward.contracts.selectors import Matcher
 from doorward.errors import InvalidContract
@@ -24,12 +24,12 @@ from doorward.reach.world import World
 _EVERYWHERE = ((0, (1 << 32) - 1), (1 << 128, (2 << 128) - 1))
 
 
-def gate(contracts: Iterable[Contract], plan: Plan) -> Report:
-    """Every contract before, during and after a plan, worst first.
+def gate(contracts: Iterable[Contract], plan: Plan, *, repair: bool = True) -> Report:
+    """Every contract before, during and after a plan, worst first; broken ones with a repair.
 
     Raises ``InvalidContract`` for a selector that matches nothing before the plan nor after it.
     """
-    return Report(in_order(_Gate(plan).verdicts(tuple(contracts))), (*plan.notices, *plan.after.notices))
+    return Report(in_order(_Gate(plan).verdicts(tuple(contracts), repair)), (*plan.notices, *plan.after.notices))
 
 
 class _Gate:
@@ -42,8 +42,20 @@ class _Gate:
         self.before_matcher = Matcher(self.before) if self.changes else self.after_matcher
         self._stages: dict[str, list[tuple[Stage, World, Matcher]]] = {}
 
-    def verdicts(self, contracts: Sequence[Contract]) -> list[Verdict]:
-        return [self.verdict(contract) for contract in contracts]
+    def verdicts(self, contracts: Sequence[Contract], repair: bool) -> list[Verdict]:
+        verdicts = [self.verdict(contract) for contract in contracts]
+        if not repair:
+            return verdicts
+        removed = [one for step in self.plan.steps for one in step.removed]
+        added = [one for step in self.plan.steps for one in step.added]
+        questions = [self._question(contract) for contract in contracts]
+        return repaired(contracts, questions, verdicts, self.after, removed, added)
+
+    def _question(self, contract: Contract) -> Question | None:
+        try:
+            return self.after_matcher.question(contract)
+        except InvalidContract:
+            return None
 
     def verdict(self, contract: Contract) -> Verdict:
         try:
