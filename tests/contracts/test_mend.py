@@ -19,7 +19,7 @@ LOGIN = "data: reach group:web group:db tcp/5432"
 
 
 def test_one_side_missing_takes_one_rule() -> None:
-    """Where only the target lacks a rule, one reference to the source's group mends it; the note says what was proven."""
+    """Where only the target lacks a rule, a reference to the source's group mends it, and the note says so."""
     estate = town([group("web", egress=ANY_OUT), group("db"), group("other", egress=ANY_OUT)], [WEB, DB, OTHER])
     found = mended(estate, LOGIN)
     assert ["+ db ingress tcp/5432 web"] == shown(found)

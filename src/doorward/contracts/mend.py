@@ -23,7 +23,7 @@ from doorward.model.services import show_span
 from doorward.model.verdict import Edit, Outcome
 from doorward.reach import never
 from doorward.reach.cut import Closing, fewest_removals, stop_text
-from doorward.reach.demand import Own, owns
+from doorward.reach.demand import Own, owns, publicly
 from doorward.reach.draft import Change, Draft, peer_text
 from doorward.reach.extra import Extra, extras
 from doorward.reach.judge import judge, nobody_to_judge
@@ -110,7 +110,8 @@ class Mender:
         if opening.draft is None:
             less = open_up(self.world, question, Bound.UPPER)
             if less.draft is None:
-                return Mended(None, f"no security group rule can mend it: {less.stuck}")
+                proof = "no security group rule can mend it" if less.proven else "no repair is offered"
+                return Mended(None, f"{proof}: {less.stuck}")
             restored = self._restored(index, question, Bound.UPPER)
             if restored is not None:
                 return restored
@@ -144,7 +145,7 @@ class Mender:
         """Why an opening must not be offered: what else it opens, or whom it harms."""
         draft = opening.draft
         assert draft is not None
-        beyond = self._extras(draft, question)
+        beyond = self._extras(draft, question, opening.proposal.public)
         if opening.proposal.wide:
             beyond = [one for one in beyond if not one.inside]
         if beyond:
@@ -160,9 +161,12 @@ class Mender:
             )
         return None
 
-    def _extras(self, draft: Draft, question: Question) -> list[Extra]:
+    def _extras(self, draft: Draft, question: Question, public: bool) -> list[Extra]:
         found: dict[Extra, None] = {}
-        for one in extras(self.world, draft.world, draft.adds, owns(draft.world, question)):
+        own = owns(draft.world, question)
+        if public:
+            own = [publicly(one) for one in own]
+        for one in extras(self.world, draft.world, draft.adds, own):
             found[one] = None
             if len(found) >= MOST_EXTRAS:
                 break
@@ -172,7 +176,7 @@ class Mender:
         draft = opening.draft
         if draft is None or not any(rule.peer in FAMILY_ALL.values() for _, rule in draft.adds):
             return ""
-        inside = [one.text for one in self._extras(draft, question) if one.inside]
+        inside = [one.text for one in self._extras(draft, question, opening.proposal.public) if one.inside]
         peers = [rule.peer for _, rule in draft.adds if rule.peer in FAMILY_ALL.values()]
         named = " and ".join(dict.fromkeys(peer_text(peer) for peer in peers))
         text = f" {named} is how a rule names the internet"

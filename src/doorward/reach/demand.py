@@ -69,6 +69,8 @@ class Proposal:
     """Groups that had to be taken although they have other members."""
     wide: bool = False
     """The internet was named as 0.0.0.0/0 or ::/0."""
+    public: bool = False
+    """Some pairs connect over public addresses."""
     stuck: str | None = None
     """Why there are no such rules."""
 
@@ -395,6 +397,21 @@ def _cover(parts: list[int], whole: int) -> tuple[list[int] | None, bool]:
     return chosen, len(chosen) <= 4 and comb(len(useful), 3) <= MOST_TRIED
 
 
+def publicly(own: Own) -> Own:
+    """The same traffic with its own public addresses on both sides counted as the interfaces that they belong to."""
+    return own._replace(
+        outside=own.outside | _public_addresses(own.sources), beyond=own.beyond | _public_addresses(own.targets)
+    )
+
+
+def _public_addresses(ends: Ends) -> Intervals:
+    found: list[Span] = []
+    for component, bits in ends.items():
+        for number in numbers_in(bits & (component.public[Bound.LOWER] | component.v6)):
+            found += public_addresses(component, number, Bound.LOWER).spans
+    return Intervals(found)
+
+
 def public_wants(
     world: World, opened: World, source: str, target: str, question: Question, bound: Bound
 ) -> list[Want]:
@@ -421,4 +438,4 @@ def public_wants(
     ]
 
 
-__all__ = ["Own", "Proposal", "Want", "others_in", "owns", "proposal", "public_wants", "wants"]
+__all__ = ["Own", "Proposal", "Want", "others_in", "owns", "proposal", "public_wants", "publicly", "wants"]

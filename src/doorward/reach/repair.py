@@ -37,6 +37,8 @@ class Opening:
     draft: Draft | None
     proposal: Proposal
     stuck: str | None = None
+    proven: bool = False
+    """No security group rules whatever make it hold."""
 
 
 def open_up(world: World, question: Question, bound: Bound, *, exact: bool = False) -> Opening:
@@ -50,7 +52,7 @@ def open_up(world: World, question: Question, bound: Bound, *, exact: bool = Fal
     opened = world.with_groups(opened_groups(world, own))
     beyond = must.missing(opened, question, bound)
     if beyond is not None:
-        return Opening(None, made, stuck=stopped(opened, beyond, question))
+        return Opening(None, made, stuck=stopped(opened, beyond, question), proven=True)
     for _ in range(MOST_PUBLIC):
         more = _publicly(draft.world, opened, packet, question, bound)
         before = len(draft)
@@ -58,6 +60,7 @@ def open_up(world: World, question: Question, bound: Bound, *, exact: bool = Fal
         if len(draft) == before:
             return Opening(None, made, stuck=made.stuck or more.stuck or _unmended(packet))
         made.shared += more.shared
+        made.public = True
         packet = must.missing(draft.world, question, bound)
         if packet is None:
             made.fewest = False
