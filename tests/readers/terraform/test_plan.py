@@ -144,3 +144,36 @@ def test_elastic_address_association_over_a_snapshot() -> None:
     make.create("aws_eip_association.a", {"allocation_id": "eipalloc-1", "network_interface_id": "eni-9"})
     public: tuple[Any, ...] = make.read(held).after.interfaces["eni-9"].public
     assert ((eni("x").addresses[0][0], (203 << 24) + (113 << 8) + 9),) == public
+
+
+def test_group_that_neither_plan_nor_snapshot_holds_may_allow_more() -> None:
+    """A rule for a group that the snapshot lacks: the rest of its rules is not known, and that is said."""
+    make = Maker().create(
+        "aws_vpc_security_group_ingress_rule.r",
+        {
+            "ip_protocol": "tcp",
+            "from_port": 443,
+            "to_port": 443,
+            "cidr_ipv4": "10.0.0.0/8",
+            "security_group_id": "sg-far",
+        },
+    )
+    plan = make.read(snapshot())
+    assert {True, False} == {one.certain for one in plan.after.groups["sg-far"].rules}
+    assert "sg-far" in {one.resource for one in plan.notices}
+
+
+def test_without_snapshot_what_the_plan_speaks_of_is_there_before_and_after() -> None:
+    """A rule added to a foreign group: the group exists before the apply too."""
+    values = {"ip_protocol": "-1", "cidr_ipv4": "10.0.0.0/8", "security_group_id": "sg-far"}
+    plan = Maker().create("aws_vpc_security_group_ingress_rule.r", values).read()
+    assert {"sg-far"} == set(plan.before.groups) == set(plan.after.groups)
+    assert {False} == {one.certain for one in plan.before.groups["sg-far"].rules}
+
+
+def test_instance_in_a_subnet_that_the_snapshot_lacks() -> None:
+    """The subnet is kept as one of which nothing is known, so that nothing about it is certain."""
+    make = Maker().create("aws_instance.web", {"subnet_id": "subnet-far", "vpc_security_group_ids": ["sg-1"]})
+    plan = make.read(snapshot())
+    assert (None, None) == (plan.after.subnets["subnet-far"].route_table, plan.after.subnets["subnet-far"].acl)
+    assert "subnet-far" in {one.resource for one in plan.notices}

@@ -11,6 +11,7 @@ from doorward.model.plan import Plan
 from doorward.model.rules import GroupPeer
 from doorward.model.services import ALL_SPAN, block, rule_span
 from doorward.readers.terraform import read_plan
+from doorward.readers.terraform.scene import ELEMENTS
 from tests.readers.terraform.maker import keys, seen, step
 
 PLANS = Path(__file__).resolve().parents[4] / "shared" / "data" / "terraform-plans"
@@ -37,6 +38,21 @@ def test_every_plan_is_read(name: str) -> None:
             assert rule.key in {each.key for each in plan.before.groups[group].rules}
         for group, rule in one.added:
             assert rule.key in {each.key for each in plan.after.groups[group].rules}
+
+
+@pytest.mark.parametrize("name", names())
+def test_over_its_own_prior_state_a_plan_does_the_same(name: str) -> None:
+    """Laid over the estate that it starts from by itself, a plan leads to the same estate: no delta is lost."""
+    alone = plan_of(name)
+    over = read_plan(PLANS / f"{name}.json", alone.before)
+    for kind in ELEMENTS:
+        expected, actual = getattr(alone.after, kind), getattr(over.after, kind)
+        assert set(expected) == set(actual)
+        for id, one in expected.items():
+            if kind == "groups":
+                assert {rule.key for rule in one.rules} == {rule.key for rule in actual[id].rules}
+            else:
+                assert one == actual[id]
 
 
 def test_checkov_updates() -> None:

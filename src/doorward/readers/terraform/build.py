@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from doorward.model.addresses import V4_ALL, V6_ALL
-from doorward.model.estate import Estate, Notice, Route
+from doorward.model.estate import Estate, Notice
 from doorward.model.rules import Group, GroupPeer, Rule
 from doorward.readers.terraform.document import Side
 from doorward.readers.terraform.families.acls import read_acls
@@ -27,7 +26,6 @@ from doorward.readers.terraform.families.interfaces import (
 )
 from doorward.readers.terraform.families.others import read_others
 from doorward.readers.terraform.families.prefixlists import read_prefix_lists
-from doorward.readers.terraform.families.rules import anything
 from doorward.readers.terraform.families.services import (
     read_containers,
     read_databases,
@@ -87,74 +85,6 @@ def assemble(scene: Scene, before: Scene | None) -> None:
             if known is None or (rule.certain and not known.certain):
                 found[traffic(rule)] = rule
         groups[id] = group.with_rules(tuple(found.values()))
-
-
-def open_ends(scene: Scene, other: Scene) -> None:
-    """Without a snapshot: say what an element that the plan does not hold as a whole may hold beyond it."""
-    groups = scene.elements["groups"]
-    for group in list(groups.values()):
-        for rule in group.rules:
-            if isinstance(rule.peer, GroupPeer):
-                scene.ensure("groups", rule.peer.group)
-    for id, group in groups.items():
-        if scene.is_stub("groups", id):
-            name = f"rules of {group.name or id}, which the plan does not hold"
-            more = (anything("ingress", id, name), anything("egress", id, name))
-            groups[id] = group.with_rules((*group.rules, *more))
-    for id in list(scene.elements["route_tables"]):
-        if scene.is_stub("route_tables", id):
-            where = f"routes of {id}, which the plan does not hold"
-            more_routes = tuple(Route(cidr, "unknown", where, certain=False) for cidr in (V4_ALL, V6_ALL))
-            scene.extend("route_tables", id, "routes", more_routes)
-    for id, acl in list(scene.elements["acls"].items()):
-        if scene.is_stub("acls", id):
-            scene.edit("acls", id, unknown=acl.unknown or f"entries of {id}, which the plan does not hold")
-    for id in list(scene.elements["prefix_lists"]):
-        if scene.is_stub("prefix_lists", id):
-            scene.edit("prefix_lists", id, cidrs=None)
-    for id in list(scene.elements["target_groups"]):
-        if scene.is_stub("target_groups", id):
-            scene.edit("target_groups", id, targets=None)
-    for id in list(scene.elements["load_balancers"]):
-        if scene.is_stub("load_balancers", id):
-            scene.edit("load_balancers", id, listeners=None)
-    _places(scene)
-    _gateways(scene, other)
-
-
-def _places(scene: Scene) -> None:
-    """Interfaces name VPCs and subnets that the plan may not hold; they must exist to be judged."""
-    for interface in list(scene.elements["interfaces"].values()):
-        if interface.vpc:
-            scene.ensure("vpcs", interface.vpc)
-        if interface.subnet:
-            subnet = scene.ensure("subnets", interface.subnet)
-            if not subnet.vpc and interface.vpc:
-                scene.edit("subnets", interface.subnet, vpc=interface.vpc)
-    for kind in ("subnets", "groups"):
-        for element in list(scene.elements[kind].values()):
-            if element.vpc:
-                scene.ensure("vpcs", element.vpc)
-
-
-def _gateways(scene: Scene, other: Scene) -> None:
-    """Whether a VPC that exists already has an internet gateway is known only where the plan holds one."""
-    new = {one.id for one in scene.instances("aws_vpc", "aws_default_vpc", data=False) if scene.is_new(one.instance)}
-    for id, vpc in list(scene.elements["vpcs"].items()):
-        if id in new or vpc.internet_gateways:
-            continue
-        known = other.elements["vpcs"].get(id)
-        if (
-            known is not None
-            and known.internet_gateways
-            and not all("/unknown" in one for one in known.internet_gateways)
-        ):
-            continue
-        scene.edit("vpcs", id, internet_gateways=(f"{id}/unknown internet gateway",))
-        scene.notice(
-            id, "the plan does not hold this VPC's internet gateway, and no snapshot is given: whether it has one is "
-            "not known", id, True,
-        )  # fmt: skip
 
 
 def estate_of(scene: Scene, complete: bool) -> Estate:

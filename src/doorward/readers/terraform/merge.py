@@ -15,6 +15,7 @@ from doorward.model.intervals import Intervals
 from doorward.model.rules import Group, Rule
 from doorward.readers.terraform.build import named, traffic
 from doorward.readers.terraform.scene import ELEMENTS, Scene, stub
+from doorward.readers.terraform.unheld import unheld_by_snapshot
 
 _WHOLE = frozenset({"vpcs", "cidrs", "regions", "owners"})
 """Fields of a peering whose order has a meaning."""
@@ -70,6 +71,8 @@ def _element(kind: str, id: str, held: Any, before: Scene, after: Scene) -> Any:
         return None  # the plan deletes it
     if new is not None and not spoken_new and spoken_old and held is None:
         return new
+    if held is None and new is not None and spoken_new:
+        return unheld_by_snapshot(after, kind, id, new)
     if old == new:
         return held
     if held is None:
@@ -101,7 +104,7 @@ def _bare(kind: str, id: str, new: Any, old: Any) -> Any:
         return Group(id, name=new.name, vpc=new.vpc, rules=bare.rules)
     quiet = {
         name: getattr(new, name)
-        for name in ("name", "origin", "tags", "vpc", "owner", "region", "is_default", "main", "zone", "subnet", "kind")
+        for name in ("name", "origin", "tags", "vpc", "owner", "region", "zone", "subnet", "kind")
         if hasattr(new, name)
     }
     return bare._replace(**quiet) if hasattr(bare, "_replace") else replace(bare, **quiet)
@@ -150,7 +153,7 @@ def _value(kind: str, name: str, held: Any, was: Any, will: Any, taken: bool) ->
             known = {_key(one) for one in will}
             will = (*(one for one in stay if _key(one) not in known), *will)
         items = will if taken else _items(held, was if isinstance(was, tuple) else (), will)
-        return tuple(sorted(items)) if name in ("groups", "maybe_groups") else items
+        return tuple(sorted(items)) if name in ("groups", "maybe_groups", "tags") else items
     return will
 
 
@@ -166,7 +169,7 @@ def _items(held: tuple[Any, ...], was: tuple[Any, ...], will: tuple[Any, ...]) -
 def _key(item: Any) -> Hashable:
     """What makes two items the same one, changed or not."""
     if isinstance(item, Route):
-        return item.destination
+        return item.destination if item.certain else item
     if isinstance(item, AclEntry):
         return item.number, item.egress
     if isinstance(item, Listener):

@@ -12,7 +12,7 @@ from typing import Any
 from doorward.errors import InvalidInput
 from doorward.model.estate import Estate, Notice, Subnet
 from doorward.model.plan import Plan
-from doorward.readers.terraform.build import aliases_of, assemble, build, estate_of, open_ends, unite
+from doorward.readers.terraform.build import aliases_of, assemble, build, estate_of, unite
 from doorward.readers.terraform.document import Document, read_document
 from doorward.readers.terraform.exclusive import enforce
 from doorward.readers.terraform.load import load_plan, parse_plan
@@ -20,6 +20,7 @@ from doorward.readers.terraform.merge import annotate, merge
 from doorward.readers.terraform.relevance import is_relevant
 from doorward.readers.terraform.scene import Scene
 from doorward.readers.terraform.steps import make_steps
+from doorward.readers.terraform.unheld import open_ends
 from doorward.readers.terraform.values import World
 
 
@@ -53,7 +54,6 @@ def plan_of(document: Document, estate: Estate | None) -> Plan:
     assemble(after, before)
     if estate is None:
         open_ends(before, after)
-        open_ends(after, before)
         old, new = estate_of(before, complete=False), estate_of(after, complete=False)
     else:
         old = annotate(estate, before)
@@ -99,8 +99,8 @@ def _settle(new: Estate, before: Scene, after: Scene) -> Estate:
     mains = {table.vpc: id for id, table in tables.items() if table.main and table.vpc}
     moved: dict[str, tuple[str, str]] = {}
     for vpc, main in after.mains.items():
-        held = mains.get(vpc)
-        if before.mains.get(vpc) != main and held is not None and held != main and main in tables:
+        held = next((id for id, table in tables.items() if table.main and table.vpc == vpc and id != main), None)
+        if before.mains.get(vpc) != main and held is not None and main in tables:
             moved[vpc] = held, main
             tables[held] = replace(tables[held], main=False)
             tables[main] = replace(tables[main], main=True)
