@@ -6,7 +6,8 @@ and only contracts on whose sides a changed group has members, on services that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from doorward.model.addresses import EVERYWHERE, INTERNET
@@ -53,6 +54,20 @@ class Others:
         self.questions = questions
         self.before: dict[int, Outcome] = dict(before or {})
         self._reaches: dict[int, _Reach] = {}
+        self._last: tuple[frozenset[tuple[str, Change]], list[int]] | None = None
+
+    @cached_property
+    def _by_services(self) -> dict[tuple[str, Intervals | None], list[int]]:
+        """Contracts by the kind of change that can harm them and by services; None where others matter as well."""
+        carried = bool(preserved_targets(self.world))
+        found: dict[tuple[str, Intervals | None], list[int]] = {}
+        for at, question in enumerate(self.questions):
+            if question is not None:
+                reach = question.must == "reach"
+                every = bool(question.targets.balancers) if reach else carried
+                key = ("revoke" if reach else "add", None if every else question.services)
+                found.setdefault(key, []).append(at)
+        return found
 
     def outcome(self, index: int) -> Outcome:
         """How a contract stands without any change."""
@@ -79,29 +94,29 @@ class Others:
         return len(self._concerned(draft, index))
 
     def _concerned(self, draft: Draft, index: int) -> list[int]:
-        touches = {
-            (kind, direction): self._touch([one for one in changes if one[1].direction == direction])
-            for kind, changes in (("add", list(draft.adds)), ("revoke", list(draft.revokes)))
-            for direction in ("ingress", "egress")
-            if any(one[1].direction == direction for one in changes)
-        }
-        found: list[int] = []
-        for other, question in enumerate(self.questions):
-            if other == index or question is None:
-                continue
-            kind = "revoke" if question.must == "reach" else "add"
-            for direction in ("ingress", "egress"):
-                touch = touches.get((kind, direction))
-                if touch is not None and self._meets(other, question, direction, touch, adds=kind == "add"):
-                    found.append(other)
-                    break
-        return found
+        """Positions of contracts that the changes could harm."""
+        key = frozenset([*(("add", one) for one in draft.adds), *(("revoke", one) for one in draft.revokes)])
+        if self._last is None or self._last[0] != key:
+            self._last = (key, list(self._search(draft)))
+        return [other for other in self._last[1] if other != index]
 
-    def _meets(self, other: int, question: Question, direction: str, touch: _Touch, *, adds: bool) -> bool:
-        plain = not question.targets.balancers and not preserved_targets(self.world)
-        if plain and question.services.isdisjoint(touch.services):
-            return False
-        reach = self._reach(other, question)
+    def _search(self, draft: Draft) -> Iterator[int]:
+        for kind, changes in (("add", list(draft.adds)), ("revoke", list(draft.revokes))):
+            touches = [
+                (direction, self._touch([one for one in changes if one[1].direction == direction]))
+                for direction in ("ingress", "egress")
+                if any(one[1].direction == direction for one in changes)
+            ]
+            for (harmed_by, services), positions in self._by_services.items() if touches else ():
+                if harmed_by != kind:
+                    continue
+                met = [one for one in touches if services is None or not services.isdisjoint(one[1].services)]
+                for other in positions if met else ():
+                    if any(self._meets(other, direction, touch, kind == "add") for direction, touch in met):
+                        yield other
+
+    def _meets(self, other: int, direction: str, touch: _Touch, adds: bool) -> bool:
+        reach = self._reach(other)
         if reach.services is not None and reach.services.isdisjoint(touch.services):
             return False
         if direction == "ingress":
@@ -116,9 +131,11 @@ class Others:
         public = not touch.addresses.isdisjoint(INTERNET)
         return public or _share(theirs, touch.peers) or not touch.addresses.isdisjoint(outside)
 
-    def _reach(self, other: int, question: Question) -> _Reach:
+    def _reach(self, other: int) -> _Reach:
         found = self._reaches.get(other)
         if found is None:
+            question = self.questions[other]
+            assert question is not None
             found = self._reaches[other] = self._sides(question)
         return found
 

@@ -307,7 +307,7 @@ def _candidates(
         for number in numbers_in(bits):
             span = component.span_of(number)
             held = Intervals([span])
-            if len(networks(held)) == 1 and not component.inside(held, Bound.UPPER) & ~allowed:
+            if is_network(span) and not component.inside(held, Bound.UPPER) & ~allowed:
                 yield _Named(span, component.inside(held, Bound.LOWER), EMPTY)
     estate = world.estate
     cidrs: list[Span] = []
@@ -328,6 +328,12 @@ def _candidates(
         span = parse_network(text)
         if not component.inside(Intervals([span]), Bound.UPPER) & ~allowed:
             yield _Named(span, 0, Intervals([span]))
+
+
+def is_network(span: Span) -> bool:
+    """Whether one CIDR is exactly a span."""
+    size = span[1] - span[0] + 1
+    return not size & (size - 1) and not span[0] % size
 
 
 def _networks(component: Component, side: Side, world: World) -> Iterator[_Named]:

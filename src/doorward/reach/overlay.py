@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 MOST_LAYERS = 8
 """Worlds edited from worlds edited from …; the next begins again at the first, so that chains stay short."""
 WORLD_FREE = frozenset(
-    {"acl", "acl entries", "legs", "transit", "outward", "behind", "instances", "preserved targets", "hidden sources",
-     "edge"}
+    {"acl", "acl entries", "open acl", "legs", "transit", "outward", "behind", "behind attachment", "instances",
+     "preserved targets", "hidden sources", "edge"}
 )  # fmt: skip
 """First words of keys of ``World.cache`` whose values do not depend on rules of groups; all others are kept apart."""
-RULE_FREE = frozenset({"private", "reference scope", "referenceable"})
+RULE_FREE = frozenset({"private", "reference scope", "referenceable", "seen"})
 """The same for ``Component.cache``."""
 BY_CLASS = frozenset({"arrivals", "departures"})
 """First words of keys whose second part is the number of a class."""
