@@ -84,7 +84,7 @@ def arrivals(
             acls.admitted(world, subnet, egress=False, span=span, bound=bound),
         )
         if ephemeral is not None:
-            out = routes.outward(world, subnet, vpc)
+            out = routes.outward(world, subnet, vpc, bound)
             back = out.internet | out.hidden if upper else out.internet
             cells = [
                 AddressCell(low, high, addresses & back & _answered(world, subnet, True, (low, high), ephemeral, bound))
@@ -170,7 +170,7 @@ def departures(
 def _departures(component: Component, cls: Cls, span: Span, bound: Bound, ephemeral: Span | None) -> list[Departure]:
     world = component.world
     vpc, subnet = cls.key.vpc, cls.key.subnet
-    out = routes.outward(world, subnet, vpc)
+    out = routes.outward(world, subnet, vpc, bound)
     # The answer enters by the internet gateway again, where an ingress route table may take it elsewhere.
     entered = EVERYWHERE if ephemeral is None or bound is Bound.UPPER or not edge_routed(world, vpc) else EMPTY
     layers = [
@@ -223,7 +223,7 @@ def _through_nat(
     passed = EVERYWHERE
     for cell in acls.admitted(world, gateway.subnet, egress=True, span=span, bound=bound):
         passed = passed & cell.addresses
-    away = routes.outward(world, gateway.subnet, gateway.vpc)
+    away = routes.outward(world, gateway.subnet, gateway.vpc, bound)
     passed = passed & (away.internet | away.hidden if upper else away.internet)
     if ephemeral is not None:
         answer = answers(Intervals([span]), NAT_PORTS)

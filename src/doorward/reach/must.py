@@ -287,7 +287,7 @@ def _from_hidden(
                     yield _arrival(component, need.first, number, question.services.first, "family")
                 continue
             number = (mine & -mine).bit_length() - 1
-            back = routes.outward(world, cls.key.subnet, cls.key.vpc).hidden
+            back = routes.outward(world, cls.key.subnet, cls.key.vpc, Bound.UPPER).hidden
             lack = need - (hidden_sources(world, cls.key.vpc) & back)
             if lack or bound is Bound.LOWER:
                 yield _arrival(component, (lack or need).first, number, services.first)

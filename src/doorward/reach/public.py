@@ -126,7 +126,7 @@ def seen_by_class(component: Component, cls: Cls, bound: Bound) -> Intervals:
     found = component.cache.get(name)
     if found is None:
         world = component.world
-        out = routes.outward(world, cls.key.subnet, cls.key.vpc)
+        out = routes.outward(world, cls.key.subnet, cls.key.vpc, bound)
         spans: list[Span] = []
         for interface in cls.interfaces:
             spans.extend((public, public) for _, public in interface.public)

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import and_
 from typing import Literal, NamedTuple
 
 from doorward.model.addresses import EVERYWHERE
 from doorward.model.estate import Peering, Route, TransitAttachment, TransitGateway
 from doorward.model.intervals import EMPTY, Intervals, Span
 from doorward.reach import acls
-from doorward.reach.world import Bound, Component, World
+from doorward.reach.world import Bound, Component, World, union_bits
 
 
 class Leg(NamedTuple):
@@ -21,16 +23,23 @@ class Leg(NamedTuple):
 
     addresses: Intervals
     route: Route
+    others: tuple[Route, ...] = ()
+    """Routes that may win instead, for all that is known."""
+
+    @property
+    def candidates(self) -> tuple[Route, ...]:
+        """All routes of which one wins."""
+        return (self.route, *self.others)
 
 
+NOWHERE = Route((0, 0), "blackhole", "no route")
 UNKNOWN_TABLE = Route((0, 0), "unknown", "route table")
 
 
 def legs(world: World, table: str | None, vpc: str) -> tuple[Leg, ...]:
     """A route table as disjoint legs, longest prefix first; static before propagated; None = the table is not known.
 
-    Prefix list destinations count entry by entry; a list whose entries are not known makes an uncertain route for
-    everything that no longer prefix has claimed.
+    Prefix list destinations count entry by entry; a list whose entries are not known may win anywhere.
     """
     name = ("legs", table, vpc)
     found = world.cache.get(name)
@@ -50,25 +59,28 @@ def _legs(world: World, table: str | None, vpc: str) -> Iterable[Leg]:
         yield Leg(EVERYWHERE - local, UNKNOWN_TABLE)
         return
     spread: list[tuple[tuple[int, int, int], Span, Route]] = []
-    listed: dict[Span, Route] = {}
+    listed: dict[Span, list[Route]] = {}
     for order, route in enumerate(known.routes):
         for span in _destinations(world, route):
             spread.append(((span[1] - span[0], _rank(route), order), span, route))
-            if isinstance(route.destination, str):
-                other = listed.setdefault(span, route)
-                if (other.kind, other.target) != (route.kind, route.target):
-                    # "We randomly choose which route takes priority" (VPC User Guide, *Route priority*, prefix lists).
-                    spread.append(((span[1] - span[0], _rank(route), -1), span, route._replace(certain=False)))
-    # A list without known entries may hold longer prefixes than any other route: then nothing about the table is certain.
-    unlisted = [one for one in known.routes if _unlisted(world, one)]
+            if isinstance(route.destination, str) and not route.propagated:
+                listed.setdefault(span, []).append(route)
+    # A list without known entries may hold a longer prefix than any other route: any address may be its own.
+    unlisted = tuple(one for one in known.routes if _unlisted(world, one))
     left = EVERYWHERE
     for _, span, route in sorted(spread, key=lambda one: one[0]):
         here = left & Intervals([span])
         if here:
             left = left - here
-            yield Leg(here, route._replace(certain=False) if unlisted else route)
+            # Of two lists with the same CIDR, "we randomly choose which route takes priority" (*Route priority*).
+            equals = listed.get(span, ()) if isinstance(route.destination, str) and not route.propagated else ()
+            yield Leg(here, route, tuple(one for one in (*equals, *unlisted) if not _alike(one, route)))
     if unlisted and left:
-        yield Leg(left, unlisted[0]._replace(certain=False))
+        yield Leg(left, NOWHERE, unlisted)
+
+
+def _alike(one: Route, other: Route) -> bool:
+    return (one.kind, one.target, one.certain) == (other.kind, other.target, other.certain)
 
 
 def _rank(route: Route) -> int:
@@ -120,39 +132,41 @@ def private(component: Component, subnet: str, vpc: str, bound: Bound) -> int:
         world = component.world
         found = component.subnet_bits.get(subnet, 0)
         for leg in legs(world, table_of(world, subnet), vpc):
-            found |= _led(component, leg, subnet, vpc, bound)
+            bits = [_led(component, leg.addresses, route, subnet, vpc, bound) for route in leg.candidates]
+            found |= union_bits(bits) if bound is Bound.UPPER else reduce(and_, bits)
         component.cache[name] = found
     assert isinstance(found, int)
     return found
 
 
-def _led(component: Component, leg: Leg, subnet: str, vpc: str, bound: Bound) -> int:
-    route = leg.route
+def _led(
+    component: Component, towards: Intervals, route: Route, subnet: str, vpc: str, bound: Bound
+) -> int:
     upper = bound is Bound.UPPER
     if route.kind in ("unmodelled", "unknown") or not route.certain:
-        return component.inside(leg.addresses, bound) if upper else 0
+        return component.inside(towards, bound) if upper else 0
     if route.kind == "local":
-        return component.inside(leg.addresses, bound) & component.vpc_bits.get(vpc, 0)
+        return component.inside(towards, bound) & component.vpc_bits.get(vpc, 0)
     if route.kind == "peering":
         other = peer_of(component.world, route.target, vpc)
-        return component.inside(leg.addresses, bound) & component.vpc_bits.get(other, 0) if other else 0
+        return component.inside(towards, bound) & component.vpc_bits.get(other, 0) if other else 0
     if route.kind == "transit-gateway":
         found = 0
         zone = in_attached_zone(component.world, route.target, vpc, subnet)
         if zone == "no" or (zone == "unknown" and not upper):
             return 0
         for addresses, attachment in transit(component.world, route.target, vpc, bound):
-            bits = component.inside(leg.addresses & addresses, bound)
+            bits = component.inside(towards & addresses, bound)
             if attachment is None:
                 found |= bits
                 continue
             there, elsewhere = behind_attachment(component.world, attachment)
             home = component.vpc_bits.get(attachment.resource, 0)
             if upper:
-                found |= home & component.inside(leg.addresses & addresses & there, bound)
-                found |= component.inside(leg.addresses & addresses & elsewhere, bound)
+                found |= home & component.inside(towards & addresses & there, bound)
+                found |= component.inside(towards & addresses & elsewhere, bound)
             elif not filtered_attachment(component.world, route.target, vpc, attachment.resource):
-                found |= home & component.inside(leg.addresses & addresses & (there - elsewhere), bound)
+                found |= home & component.inside(towards & addresses & (there - elsewhere), bound)
         return found
     return 0
 
@@ -282,43 +296,50 @@ class Outward:
     """Through something that is not looked into (or not known)."""
 
 
-def outward(world: World, subnet: str, vpc: str) -> Outward:
-    """The ways out of a subnet, by gateway. Gateways that are not attached to the VPC lead nowhere."""
-    name = ("outward", subnet, vpc)
+def outward(world: World, subnet: str, vpc: str, bound: Bound) -> Outward:
+    """The ways out of a subnet, by gateway. Gateways that are not attached to the VPC lead nowhere.
+
+    Where one of several routes may win, the lower bound knows no way (``hidden``), the upper bound all of them.
+    """
+    name = ("outward", subnet, vpc, bound)
     found = world.cache.get(name)
     if found is None:
-        found = world.cache[name] = _outward(world, subnet, vpc)
+        made = Outward()
+        for leg in legs(world, table_of(world, subnet), vpc):
+            if leg.others and bound is Bound.LOWER:
+                made.hidden = made.hidden | leg.addresses
+                continue
+            for route in leg.candidates:
+                _lead_out(world, made, leg.addresses, route, vpc)
+        found = world.cache[name] = made
     assert isinstance(found, Outward)
     return found
 
 
-def _outward(world: World, subnet: str, vpc: str) -> Outward:
-    found = Outward()
+def _lead_out(world: World, found: Outward, addresses: Intervals, route: Route, vpc: str) -> None:
     own = world.estate.vpcs.get(vpc)
-    for addresses, route in legs(world, table_of(world, subnet), vpc):
-        if route.kind in ("unmodelled", "unknown") or not route.certain:
+    if route.kind in ("unmodelled", "unknown") or not route.certain:
+        found.hidden = found.hidden | addresses
+    elif route.kind == "internet-gateway":
+        if own is not None and route.target in own.internet_gateways:
+            found.internet = found.internet | addresses
+    elif route.kind == "egress-only-gateway":
+        if own is not None and route.target in own.egress_only_gateways:
+            found.egress_only = found.egress_only | addresses
+    elif route.kind == "nat-gateway":
+        gateway = world.estate.nat_gateways.get(route.target)
+        if gateway is None or not gateway.is_public:
             found.hidden = found.hidden | addresses
-        elif route.kind == "internet-gateway":
-            if own is not None and route.target in own.internet_gateways:
-                found.internet = found.internet | addresses
-        elif route.kind == "egress-only-gateway":
-            if own is not None and route.target in own.egress_only_gateways:
-                found.egress_only = found.egress_only | addresses
-        elif route.kind == "nat-gateway":
-            gateway = world.estate.nat_gateways.get(route.target)
-            if gateway is None or not gateway.is_public:
-                found.hidden = found.hidden | addresses
-            elif gateway.available:
-                found.nat[gateway.id] = found.nat.get(gateway.id, EMPTY) | addresses
-        elif route.kind == "peering":
-            other = peer_of(world, route.target, vpc)
-            if other is not None and other not in world.estate.vpcs:
-                found.hidden = found.hidden | addresses
-        elif route.kind == "transit-gateway":
-            for reached, attachment in transit(world, route.target, vpc, Bound.UPPER):
-                if attachment is None or attachment.resource not in world.estate.vpcs:
-                    found.hidden = found.hidden | (addresses & reached)
-                else:
-                    # Central ways out (TGW, *Centralized outbound routing to the internet*) are not followed.
-                    found.hidden = found.hidden | (addresses & reached & behind_attachment(world, attachment)[1])
-    return found
+        elif gateway.available:
+            found.nat[gateway.id] = found.nat.get(gateway.id, EMPTY) | addresses
+    elif route.kind == "peering":
+        other = peer_of(world, route.target, vpc)
+        if other is not None and other not in world.estate.vpcs:
+            found.hidden = found.hidden | addresses
+    elif route.kind == "transit-gateway":
+        for reached, attachment in transit(world, route.target, vpc, Bound.UPPER):
+            if attachment is None or attachment.resource not in world.estate.vpcs:
+                found.hidden = found.hidden | (addresses & reached)
+            else:
+                # Central ways out (TGW, *Centralized outbound routing to the internet*) are not followed.
+                found.hidden = found.hidden | (addresses & reached & behind_attachment(world, attachment)[1])

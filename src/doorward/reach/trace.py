@@ -199,7 +199,7 @@ def _route_passes(world: World, here: Interface, route: Route, address: int, the
         if routes.private(component, here.subnet, here.vpc, Bound.LOWER) >> number & 1:
             return "yes"
         return "unknown" if routes.private(component, here.subnet, here.vpc, Bound.UPPER) >> number & 1 else "no"
-    out = routes.outward(world, here.subnet, here.vpc)
+    out = routes.outward(world, here.subnet, here.vpc, Bound.LOWER)
     if address in out.internet or address in out.egress_only or any(address in one for one in out.nat.values()):
         return "yes"
     return "unknown" if address in out.hidden else "no"
@@ -314,7 +314,7 @@ def _public_hop(target: Interface, address: int) -> Hop:
 
 
 def _return_hop(world: World, target: Interface, address: int) -> Hop:
-    out = routes.outward(world, target.subnet, target.vpc)
+    out = routes.outward(world, target.subnet, target.vpc, Bound.LOWER)
     name = routes.table_of(world, target.subnet) or f"route table of {target.subnet}"
     shown = show_address(address)
     if address in out.internet:
@@ -331,7 +331,7 @@ def _departure(world: World, packet: Packet, ephemeral: Span, answered: bool) ->
     yield group_hop(world, source, "egress", packet.target_address, None, packet.service)
     yield acl_hop(world, source.subnet, True, packet.target_address, service)
     yield route_hop(world, source, packet.target_address, None)
-    out = routes.outward(world, source.subnet, source.vpc)
+    out = routes.outward(world, source.subnet, source.vpc, Bound.LOWER)
     if packet.target_address in out.internet and packet.target_address < 1 << 128:
         yield _public_hop(source, packet.source_address)
     for id, addresses in out.nat.items():
@@ -354,7 +354,7 @@ def _nat_hops(
     if crossing:
         yield acl_hop(world, gateway.subnet, False, packet.source_address, service)
     yield acl_hop(world, gateway.subnet, True, packet.target_address, service)
-    out = routes.outward(world, gateway.subnet, gateway.vpc)
+    out = routes.outward(world, gateway.subnet, gateway.vpc, Bound.LOWER)
     leaves = packet.target_address in out.internet
     text = f"{id} {'leaves by an internet gateway' if leaves else 'has no route to an internet gateway'}"
     yield Hop("gateway", id, text, "yes" if leaves else ("unknown" if packet.target_address in out.hidden else "no"))
@@ -373,7 +373,7 @@ def _seen_as(world: World, packet: Packet) -> int:
     public = next((one for private, one in source.public if private == packet.source_address), None)
     if public is not None:
         return public
-    out = routes.outward(world, source.subnet, source.vpc)
+    out = routes.outward(world, source.subnet, source.vpc, Bound.LOWER)
     for id, addresses in out.nat.items():
         known = world.estate.nat_gateways[id].public
         if packet.target_address in addresses and known:
