@@ -24,17 +24,15 @@ ATTACHMENTS = ("aws_lb_target_group_attachment", "aws_alb_target_group_attachmen
 _KINDS = {"application": "interface", "network": "network_load_balancer", "gateway": "gateway_load_balancer"}
 
 
-def real_interface(scene: Scene, kind: str, owner: str, name: str, subnet: str) -> str | None:
-    """The snapshot's interface of a load balancer or holder in a subnet, by the owner's id, else its name."""
+def real_interfaces(scene: Scene, kind: str, owner: str, name: str, subnet: str) -> list[str]:
+    """The snapshot's interfaces of a load balancer or holder in a subnet, by the owner's id, else its name."""
     if scene.snapshot is None:
-        return None
+        return []
     owners = getattr(scene.snapshot, kind)
     found = owners.get(owner) or next((one for one in owners.values() if name and one.name == name), None)
-    for id in found.interfaces if found is not None else ():
-        one = scene.snapshot.interfaces.get(id)
-        if one is not None and one.subnet == subnet:
-            return str(id)
-    return None
+    held = scene.snapshot.interfaces
+    mine = found.interfaces if found is not None else ()
+    return [str(id) for id in mine if id in held and held[id].subnet == subnet]
 
 
 def snapshot_id(scene: Scene, kind: str, id: str, name: str | None) -> str:
@@ -75,18 +73,16 @@ def read_balancers(scene: Scene) -> None:
         made: list[str] = []
         for place, known in places:
             subnet = place.ids[0] if len(place.ids) == 1 else "?"
-            own = (
-                real_interface(scene, "load_balancers", id, view.text("name") or "", subnet)
-                or f"{view.address}/{subnet}"
-            )
-            interface = make_interface(
-                scene, own, view, place, groups, addresses=known, has_public=v4_public, ipv6=int(dual),
-                kind=_KINDS.get(kind, "interface"), vpc=view.text("vpc_id") or "",
-            )  # fmt: skip
-            if "" in interface.groups:
-                interface = interface._replace(groups=())
-            scene.put("interfaces", own, interface)
-            made.append(own)
+            real = real_interfaces(scene, "load_balancers", id, view.text("name") or "", subnet)
+            for own in real or [f"{view.address}/{subnet}"]:
+                interface = make_interface(
+                    scene, own, view, place, groups, addresses=known, has_public=v4_public, ipv6=int(dual),
+                    kind=_KINDS.get(kind, "interface"), vpc=view.text("vpc_id") or "",
+                )  # fmt: skip
+                if "" in interface.groups:
+                    interface = interface._replace(groups=())
+                scene.put("interfaces", own, interface)
+                made.append(own)
         scene.elements["groups"].pop("", None)
         scene.stubs.discard(("groups", ""))
         scene.members.setdefault(view.address, {}).update(dict.fromkeys(made))
@@ -231,10 +227,11 @@ def read_classic(scene: Scene) -> None:
         made: list[str] = []
         for place in places:
             subnet = place.ids[0] if place.ids else "?"
-            own = real_interface(scene, "load_balancers", id, name, subnet) or f"{view.address}/{subnet}"
-            interface = make_interface(scene, own, view, place, groups, has_public=not view.flag("internal"))
-            scene.put("interfaces", own, interface)
-            made.append(own)
+            real = real_interfaces(scene, "load_balancers", id, name, subnet)
+            for own in real or [f"{view.address}/{subnet}"]:
+                interface = make_interface(scene, own, view, place, groups, has_public=not view.flag("internal"))
+                scene.put("interfaces", own, interface)
+                made.append(own)
         scene.members.setdefault(view.address, {}).update(dict.fromkeys(made))
         instances = [Ref((one,)) for one in view.many("instances", "instance").certain]
         listeners: list[Listener] = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from doorward.model.estate import Holder
-from doorward.readers.terraform.families.balancers import real_interface, snapshot_id
+from doorward.readers.terraform.families.balancers import real_interfaces, snapshot_id
 from doorward.readers.terraform.families.interfaces import make_interface
 from doorward.readers.terraform.families.vpcs import name_of
 from doorward.readers.terraform.scene import Scene
@@ -37,15 +37,16 @@ def _hold(
     made: list[str] = []
     for place in places:
         subnet = place.ids[0] if place.ids else "?"
-        own = real_interface(scene, "holders", id, name, subnet)
-        if own is None and scene.snapshot is not None and id in scene.snapshot.holders and kind == "db":
+        real = real_interfaces(scene, "holders", id, name, subnet)
+        if not real and scene.snapshot is not None and id in scene.snapshot.holders and kind == "db":
             continue  # a database has interfaces in some subnets of its group only; the snapshot knows which
-        own = own or f"{view.address}/{subnet}"
-        interface = make_interface(
-            scene, own, view, place, groups, has_public=has_public, kind=interface_kind, vpc=view.text("vpc_id") or ""
-        )
-        scene.put("interfaces", own, interface)
-        made.append(own)
+        vpc = view.text("vpc_id") or ""
+        for own in real or [f"{view.address}/{subnet}"]:
+            interface = make_interface(
+                scene, own, view, place, groups, has_public=has_public, kind=interface_kind, vpc=vpc
+            )
+            scene.put("interfaces", own, interface)
+            made.append(own)
     scene.members.setdefault(view.address, {}).update(dict.fromkeys(made))
     scene.put(
         "holders", id, Holder(id, kind, tuple(made), name or name_of(view), view.tags(), view.address), view.address
