@@ -150,6 +150,39 @@ def flows(
                 there = bits & sources
                 if there:
                     yield from _pairs(component, target, mine, there, (low, high), bound, ephemeral)
+        if bound is Bound.UPPER:
+            yield from _rewritten(component, sources, target, mine, wanted)
+
+
+def _rewritten(
+    component: Component, sources: int, target: Cls, mine: int, services: Intervals
+) -> Iterator[Flowing]:
+    """Through hops that are not looked into and may rewrite the source: whoever the target admits could be imitated."""
+    for source in _through_hidden(component):
+        from_ = sources & source.bits
+        to = mine & routes.uncertain(component, source.key.subnet, source.key.vpc)
+        if not from_ or not to or source.key.subnet == target.key.subnet:
+            continue
+        for span in services.spans:
+            rules = policy(component, target, "ingress", Bound.UPPER)
+            heard = [(low, high) for low, high, bits in rules.cells(span) if bits]
+            heard += [(low, high) for low, high, addresses in rules.outside(span) if addresses]
+            for low, high, bits in policy(component, source, "egress", Bound.UPPER).cells(span):
+                for piece in (Intervals(heard) & Intervals([(low, high)])).spans:
+                    for first, last, leaving in acls.admitted(component.world, source.key.subnet, True, piece, Bound.UPPER):
+                        out = to & bits & component.inside(leaving, Bound.UPPER)
+                        if out:
+                            yield from _families(component, source, target, from_, out, first, last)
+
+
+def _through_hidden(component: Component) -> list[Cls]:
+    """Classes whose subnets lead through a hop that is not looked into."""
+    found = component.cache.get(("through hidden",))
+    if found is None:
+        found = component.cache[("through hidden",)] = [
+            cls for cls in component.classes if routes.uncertain(component, cls.key.subnet, cls.key.vpc)
+        ]
+    return found  # type: ignore[return-value]  # the cache holds many kinds; this key only ever this one
 
 
 def _pairs(

@@ -139,6 +139,14 @@ def private(component: Component, subnet: str, vpc: str, bound: Bound) -> int:
     return found
 
 
+def uncertain(component: Component, subnet: str, vpc: str) -> int:
+    """Endpoints to which the subnet's table leads in the upper bound only: through hops that are not looked into.
+
+    Such a hop (NAT instance, firewall, private NAT gateway) may rewrite the source address.
+    """
+    return private(component, subnet, vpc, Bound.UPPER) & ~private(component, subnet, vpc, Bound.LOWER)
+
+
 def _led(
     component: Component, towards: Intervals, route: Route, subnet: str, vpc: str, bound: Bound
 ) -> int:
@@ -150,6 +158,11 @@ def _led(
     if route.kind == "peering":
         other = peer_of(component.world, route.target, vpc)
         return component.inside(towards, bound) & component.vpc_bits.get(other, 0) if other else 0
+    if route.kind == "nat-gateway":
+        gateway = component.world.estate.nat_gateways.get(route.target)
+        # A private NAT gateway (or one that is not known) sends on by its own subnet's routes, which is not looked into.
+        private_one = gateway is None or not gateway.is_public
+        return component.inside(towards, bound) if upper and private_one else 0
     if route.kind == "transit-gateway":
         found = 0
         zone = in_attached_zone(component.world, route.target, vpc, subnet)
