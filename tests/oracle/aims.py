@@ -32,7 +32,7 @@ def end(draw: Draw, *, source: bool) -> str:
         return f"group:{draw.pick(held if held and draw.odds(0.93) else known)}"
     nic = draw.pick(nics)
     if kind == "inside":
-        return draw.pick((nic["PrivateIpAddress"] + "/32", draw.pick(draw.all("Subnets"))["CidrBlock"]))
+        return str(draw.pick((nic["PrivateIpAddress"] + "/32", draw.pick(draw.all("Subnets"))["CidrBlock"])))
     if kind == "inside6" and nic["Ipv6Addresses"]:
         return str(nic["Ipv6Addresses"][0]["Ipv6Address"]) + "/128"
     return f"interface:{nic['NetworkInterfaceId']}"

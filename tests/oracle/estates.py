@@ -73,7 +73,7 @@ class Draw:
         text = self.pick(self.cidrs4 if family == 4 else self.cidrs6)
         network = ipaddress.ip_network(text, strict=False)
         if self.odds(0.15) and 0 < network.prefixlen < network.max_prefixlen:
-            network = self.pick(list(network.subnets(1)))
+            network = ipaddress.ip_network(str(self.pick([str(half) for half in network.subnets(1)])))
         if self.odds(0.05) and network.prefixlen > 8:
             network = network.supernet(self.between(1, 3))
         if self.odds(0.1) and network.num_addresses > 8:
@@ -167,7 +167,7 @@ def lay_networks(draw: Draw) -> None:
                     "Ipv6CidrBlockAssociationSet": [
                         {"Ipv6CidrBlock": one, "Ipv6CidrBlockState": {"State": "associated"}} for one in own6
                     ],
-                    "AvailabilityZone": "eu-central-1a",
+                    "AvailabilityZone": draw.pick(("eu-central-1a",) * 5 + ("eu-central-1b",)),
                     "State": "available",
                     "OwnerId": "111122223333",
                     "Tags": [],
@@ -294,16 +294,16 @@ def permission(draw: Draw, vpc: str, *, generous: bool) -> Json:
         made["FromPort"], made["ToPort"] = draw.pick(((0, 0), (443, 443)))
     made |= {"IpRanges": [], "Ipv6Ranges": [], "PrefixListIds": [], "UserIdGroupPairs": []}
     for _ in range(draw.pick((1, 1, 1, 2, 3))):
-        kind = draw.pick(("four", "four", "four", "six", "six", "group", "group", "list"))
-        if kind == "group":
+        peer = draw.pick(("four", "four", "four", "six", "six", "group", "group", "list"))
+        if peer == "group":
             groups = draw.all("SecurityGroups")
             own = [one for one in groups if one["VpcId"] == vpc]
             chosen = draw.pick(own if draw.odds(0.6) else groups)["GroupId"]
             pair = {"GroupId": draw.id("sg") if draw.odds(0.05) else chosen, "UserId": "111122223333"}
             made["UserIdGroupPairs"].append(pair)
-        elif kind == "list" and draw.all("ManagedPrefixLists"):
+        elif peer == "list" and draw.all("ManagedPrefixLists"):
             made["PrefixListIds"].append({"PrefixListId": draw.pick(draw.all("ManagedPrefixLists"))["PrefixListId"]})
-        elif kind == "six":
+        elif peer == "six":
             made["Ipv6Ranges"].append({"CidrIpv6": "::/0" if generous and draw.odds(0.5) else draw.cidr(6)})
         else:
             made["IpRanges"].append({"CidrIp": "0.0.0.0/0" if generous and draw.odds(0.5) else draw.cidr(4)})

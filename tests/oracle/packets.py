@@ -19,11 +19,11 @@ from tests.oracle.routing import (
     hidden_way,
     hops,
     leads_to_vpc,
+    leaves_centrally,
     leaves_hidden,
     nat_addresses,
     nat_is_hidden,
     public_nat,
-    transit_sends,
 )
 from tests.oracle.rules import acl_admits, acl_admits_answer, active_peerings, attachments_of, exists, groups_admit
 from tests.oracle.world import ICMP, TCP, UDP, Address, Hop, Json, Nic, Service, World, address, inside, remembered
@@ -148,15 +148,18 @@ def b_answer(
         return False
     if private:
         return may and leaves_hidden(world, j.subnet, x)
-    return along(world, j.subnet, x, may, lambda hop: may_leave_to(world, j.vpc, hop, may))
+    return along(world, j.subnet, x, may, lambda hop: may_leave_to(world, j.subnet, x, hop, may))
 
 
-def may_leave_to(world: World, vpc: str, hop: Hop, may: bool) -> bool:
+def may_leave_to(world: World, subnet: str, x: Address, hop: Hop, may: bool) -> bool:
     """Is this hop an internet gateway of the VPC, or something that is not looked into?"""
+    vpc = world.vpc_of(subnet)
     if hop.kind in ("hidden", "unknown") or foreign_peering(world, hop):
         return may
     if hop.kind == "nat":
         return may and nat_is_hidden(world, hop.target)
+    if hop.kind == "tgw":
+        return may and leaves_hidden(world, subnet, x)
     return attached_gateway(world, vpc, hop)
 
 
@@ -190,10 +193,8 @@ def c_hop(world: World, i: Nic, s: Address, x: Address, service: Service, hop: H
         held = world.gateways("EgressOnlyInternetGateways", "EgressOnlyInternetGatewayId", i.vpc)
         return s.family == 6 and hop.target in held
     if hop.kind == "tgw":
-        # Another VPC may offer a way out (centralised egress): possible, not looked into.
-        return may and transit_sends(
-            world, hop.target, i.vpc, x, may, lambda then: then.kind in ("unknown", "attachment")
-        )
+        # Another VPC may offer a way out (centralised egress): possible, not followed.
+        return may and leaves_centrally(world, i.subnet, hop.target, x)
     if hop.kind != "nat":
         return False
     if nat_is_hidden(world, hop.target):
@@ -205,7 +206,7 @@ def c_hop(world: World, i: Nic, s: Address, x: Address, service: Service, hop: H
     if n != i.subnet and not acl_admits(world, n, False, s, service, may):
         return False
     return acl_admits(world, n, True, x, service, may) and along(
-        world, n, x, may, lambda then: may_leave_to(world, world.vpc_of(n), then, may)
+        world, n, x, may, lambda then: may_leave_to(world, n, x, then, may)
     )
 
 
@@ -408,10 +409,11 @@ def node_to_target(world: World, client: Address, way: Way, ports: Ports | None,
         return False  # then the balancer's own address is used
     if not groups_admit(world, way.node, False, way.address, way.back, True, may):
         return False
-    # Nothing crosses a border when all three are in one subnet. Whether the ACL is asked when the node alone stands in
-    # the target's subnet, AWS does not say: uncertain.
-    near = node.subnet == target.subnet
-    inner = near and source != "" and world.nics[source].subnet == target.subnet
+    # Nothing crosses a border when all three are in one subnet. Whether the ACL is asked when only a node of the
+    # balancer stands in the target's subnet, AWS does not say: uncertain.
+    peers = nodes(world, balancer_of(world, way.node) or "")
+    near = target.subnet in {world.nics[one].subnet for one in peers}
+    inner = node.subnet == target.subnet and source != "" and world.nics[source].subnet == target.subnet
     if not inner and not (may and near):
         if not acl_admits(world, target.subnet, False, client, way.back, may):
             return False

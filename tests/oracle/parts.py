@@ -90,7 +90,7 @@ def peering(draw: Draw, one: Json, other: Json) -> None:
 def nat_gateway(draw: Draw, vpc: str) -> None:
     """A NAT gateway with its interface."""
     subnet = draw.pick([one for one in draw.all("Subnets") if one["VpcId"] == vpc])
-    own = interface(draw, subnet, [], InterfaceType="nat_gateway", public=0.95)
+    own = interface(draw, subnet, [], InterfaceType="nat_gateway", public=1.0)
     if own is None:
         return
     own["Ipv6Addresses"] = []
@@ -135,7 +135,7 @@ def transit(draw: Draw, vpcs: list[Json]) -> None:
         options = {"SecurityGroupReferencingSupport": draw.pick(("enable",) * 4 + ("disable",))}
         common = {"TransitGatewayAttachmentId": link, "TransitGatewayId": name, "State": "available", "Tags": []}
         draw.estate["TransitGatewayVpcAttachments"].append(
-            {**common, "VpcId": vpc["VpcId"], "SubnetIds": subnets[:1], "Options": options}
+            {**common, "VpcId": vpc["VpcId"], "SubnetIds": draw.some(subnets, 1, 2), "Options": options}
         )
         draw.estate["TransitGatewayAttachments"].append({**common, "ResourceType": "vpc", "ResourceId": vpc["VpcId"]})
         links.append((link, vpc))
@@ -341,7 +341,7 @@ def balancer(draw: Draw, vpc: str, kind: str) -> None:
     )
     if kind == "application" and draw.odds(0.08):
         return
-    for port in draw.some((443, draw.pick(draw.hot)[1] % 65536 or 80, 53), 1, 2):
+    for port in draw.some(sorted({443, draw.pick(draw.hot)[1] or 80, 53}), 1, 2):
         protocol = (
             draw.pick(("TCP", "TCP", "TLS", "UDP", "TCP_UDP")) if kind == "network" else draw.pick(("HTTP", "HTTPS"))
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from tests.oracle.rules import active_peerings, attachments_of
+from tests.oracle.rules import acl_is_open, active_peerings, attachments_of
 from tests.oracle.world import (
     NO_ROUTE,
     UNKNOWN_HOP,
@@ -122,6 +122,28 @@ def transit_sends(
     )
 
 
+def attached_zone(world: World, gateway: str, subnet: str) -> bool | None:
+    """Does the transit gateway stand in the zone of this subnet? None: the estate does not say.
+
+    Without that its resources cannot reach it (TGW, *Amazon VPC attachments*).
+    """
+    own = world.subnets.get(subnet, {}).get("AvailabilityZone")
+    links = attachments_of(world, gateway, world.vpc_of(subnet))
+    zones = {world.subnets.get(one, {}).get("AvailabilityZone") for link in links for one in link["SubnetIds"]}
+    if own is None or not zones or None in zones:
+        return True if own is not None and own in zones else None
+    return own in zones
+
+
+def handed_on(world: World, link: Json, target: Address) -> tuple[bool, bool]:
+    """What a transit gateway hands to a VPC: may it stay there; may it go elsewhere? The attachment's subnets' tables decide."""
+    if not link["SubnetIds"]:
+        vpc = world.one("Vpcs", "VpcId", link["VpcId"])
+        return bool(vpc and inside(target, vpc_cidrs(vpc))), True
+    kinds = {hop.kind for one in link["SubnetIds"] for hop in hops(world, one, target)}
+    return "local" in kinds, bool(kinds - {"local", "blackhole", "none"})
+
+
 @remembered
 def leads_to_vpc(world: World, subnet: str, target: Address, vpc: str, may: bool) -> bool:
     """Path A, step 3: does the route from a subnet to a private address end in this VPC?"""
@@ -137,18 +159,33 @@ def leads_to_vpc(world: World, subnet: str, target: Address, vpc: str, may: bool
             # Peering is not transitive: by a VPC that is not in the estate nothing comes to one that is.
             return home != vpc and known in active_peerings(world, home, vpc)
         if hop.kind == "tgw":
-            return transit_sends(world, hop.target, home, target, may, arrives)
+            return over_transit(hop.target)
         if hop.kind == "nat":
             return may and behind_nat(hop.target)
         return False  # internet and egress-only gateways, blackholes, no route
 
-    def arrives(hop: Hop) -> bool:
+    def over_transit(name: str) -> bool:
+        zone = attached_zone(world, name, subnet)
+        if zone is False or (zone is None and not may):
+            return False
+        return transit_sends(world, name, home, target, may, lambda hop: arrives(name, hop))
+
+    def arrives(name: str, hop: Hop) -> bool:
         if hop.kind == "unknown":
             return may and vpc in component(world, home)
         if hop.kind != "attachment":
             return False
         link = world.one("TransitGatewayVpcAttachments", "TransitGatewayAttachmentId", hop.target)
-        return link is not None and link["VpcId"] == vpc and link["State"] == "available"
+        if link is None:  # a VPN, a peer or a VPC that is not in the estate
+            return may and vpc in component(world, home)
+        if link["State"] != "available":
+            return False
+        there, elsewhere = handed_on(world, link, target)
+        if may:
+            return (there and link["VpcId"] == vpc) or (elsewhere and vpc in component(world, home))
+        ends = [one for side in (home, vpc) for one in attachments_of(world, name, side)]
+        plain = all(acl_is_open(world, one) for end in ends for one in end["SubnetIds"])
+        return there and not elsewhere and link["VpcId"] == vpc and plain
 
     def behind_nat(name: str) -> bool:
         # A NAT gateway hands private destinations on by its own subnet's table (VPC guide, *NAT gateway use cases*);
@@ -269,6 +306,8 @@ def leaves_hidden(world: World, subnet: str, outside: Address) -> bool:
 
     def judge(hop: Hop) -> bool:
         if hop.kind == "tgw":
+            if attached_zone(world, hop.target, subnet) is False:
+                return False
             foreign = {one["TransitGatewayAttachmentId"] for one in foreign_attachments(world, hop.target, known)}
             return transit_sends(
                 world, hop.target, home, outside, True, lambda then: then.kind == "unknown" or then.target in foreign
@@ -284,6 +323,18 @@ def leaves_hidden(world: World, subnet: str, outside: Address) -> bool:
         return hop.kind in ("hidden", "unknown") or foreign_peering(world, hop)
 
     return along(world, subnet, outside, True, judge)
+
+
+def leaves_centrally(world: World, subnet: str, gateway: str, x: Address) -> bool:
+    """Could a transit gateway take a packet for the internet to a way out of another VPC, or somewhere not looked into?"""
+
+    def judge(hop: Hop) -> bool:
+        link = world.one("TransitGatewayVpcAttachments", "TransitGatewayAttachmentId", hop.target)
+        if hop.kind == "unknown" or (hop.kind == "attachment" and link is None):
+            return True
+        return link is not None and link["State"] == "available" and handed_on(world, link, x)[1]
+
+    return transit_sends(world, gateway, world.vpc_of(subnet), x, True, judge)
 
 
 def public_nat(world: World, name: str) -> Json | None:

@@ -163,10 +163,37 @@ def entry_covers(entry: Json, service: Service) -> bool:
 
 
 @remembered
-def acl_admits(world: World, subnet: str, egress: bool, peer: Address, service: Service, may: bool) -> bool:
-    """Lowest number first, the first match decides, otherwise deny. No ACL in the estate: not known."""
-    acl = world.acl_of(subnet)
+def attachment_subnets(world: World) -> set[str]:
+    """The subnets in which transit gateways have interfaces."""
+    return {name for link in world.all("TransitGatewayVpcAttachments") for name in link["SubnetIds"]}
+
+
+@remembered
+def acl_is_open(world: World, subnet: str) -> bool:
+    """Does the ACL of a subnet pass everything, both ways, in the families of its VPC? One packet of every class tells."""
+    acl, vpc = world.acl_of(subnet), world.one("Vpcs", "VpcId", world.vpc_of(subnet))
     if acl is None:
+        return False
+    spans = [block("0.0.0.0/0")] + ([block("::/0")] if vpc is None or vpc.get("Ipv6CidrBlockAssociationSet") else [])
+    named = {protocol_number(entry["Protocol"]) for entry in acl["Entries"]}
+    services = [Service(p, detail) for p in named - {-1} for detail in [0, *service_cuts(world, p)]] + [Service(253, 0)]
+    return all(
+        acl_admits(world, subnet, egress, peer, service, False)
+        for egress in (False, True)
+        for peer in world.representatives(spans)
+        for service in services
+    )
+
+
+@remembered
+def acl_admits(world: World, subnet: str, egress: bool, peer: Address, service: Service, may: bool) -> bool:
+    """Lowest number first, the first match decides, otherwise deny. No ACL in the estate: not known.
+
+    What a transit gateway brings into its own subnet is not asked (TGW, *Network ACLs for transit gateways*); which
+    traffic that is is not told apart, so in the upper bound such a subnet's ingress passes everything.
+    """
+    acl = world.acl_of(subnet)
+    if acl is None or (may and not egress and subnet in attachment_subnets(world)):
         return may
     for entry in sorted(acl["Entries"], key=lambda one: int(one["RuleNumber"])):
         cidr = entry.get("CidrBlock") or entry.get("Ipv6CidrBlock")
