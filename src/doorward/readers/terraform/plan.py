@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from doorward.errors import InvalidInput
-from doorward.model.estate import Estate, Notice, Subnet
+from doorward.model.estate import Acl, Estate, Notice, Subnet
 from doorward.model.plan import Plan
 from doorward.readers.terraform.build import aliases_of, assemble, build, estate_of, unite
 from doorward.readers.terraform.document import Document, read_document
 from doorward.readers.terraform.exclusive import enforce
+from doorward.readers.terraform.families.vpcs import open_entries
 from doorward.readers.terraform.load import load_plan, parse_plan
 from doorward.readers.terraform.merge import annotate, merge
 from doorward.readers.terraform.relevance import is_relevant
@@ -55,6 +56,7 @@ def plan_of(document: Document, estate: Estate | None) -> Plan:
     if estate is None:
         open_ends(before, after)
         old, new = estate_of(before, complete=False), estate_of(after, complete=False)
+        old, new = _with_default_acls(old, before), _with_default_acls(new, after)
     else:
         old = annotate(estate, before)
         new = merge(old, before, after)
@@ -72,6 +74,34 @@ def plan_of(document: Document, estate: Estate | None) -> Plan:
         old, new, steps, unite(tuple(after.notices), own), document.terraform_version,
         tuple(change.address for change in document.changes if change.replaces and change.type == "aws_security_group"),
     )  # fmt: skip
+
+
+def _with_default_acls(estate: Estate, scene: Scene) -> Estate:
+    """Without a snapshot the plan's state is the estate: a VPC of it whose ACL it does not hold has AWS's default one.
+
+    The default ACL passes everything (VPC User Guide, *Default network ACL*); that it was never changed by hand is an
+    assumption, so it is said in a notice. VPCs that are only spoken of keep an unknown ACL.
+    """
+    acls, subnets = dict(estate.acls), dict(estate.subnets)
+    assumed: dict[str, str] = {}
+    for id, subnet in estate.subnets.items():
+        vpc = subnet.vpc
+        known = vpc in scene.elements["vpcs"] and not scene.is_stub("vpcs", vpc)
+        if subnet.acl is not None or not known or id not in scene.elements["subnets"] or scene.is_stub("subnets", id):
+            continue
+        acl = scene.default_acls.get(vpc) or f"{vpc}/default-network-acl"
+        if acl not in acls:
+            acls[acl] = Acl(acl, vpc, open_entries(), is_default=True)
+            assumed[vpc] = acl
+        subnets[id] = replace(subnet, acl=acl)
+    for vpc, acl in assumed.items():
+        scene.notice(
+            acl,
+            f"the default ACL of {vpc} is not in the plan: taken as AWS makes it (it passes everything); "
+            "give --estate to judge with the real one",
+            vpc,
+        )
+    return replace(estate, acls=acls, subnets=subnets)
 
 
 def _left_behind(old: Estate, new: Estate) -> tuple[Notice, ...]:
