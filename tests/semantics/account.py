@@ -245,7 +245,8 @@ class Account:
         zones = [{"SubnetId": self.subnet_with(one)["SubnetId"]} for one in addresses]
         self.said["LoadBalancers"].append(
             {"LoadBalancerArn": arn, "LoadBalancerName": name, "Type": kind, "VpcId": "vpc-1", "IpAddressType": "ipv4",
-             "Scheme": "internet-facing" if public else "internal", "AvailabilityZones": zones, "SecurityGroups": groups}
+             "Scheme": "internet-facing" if public else "internal", "AvailabilityZones": zones,
+             "SecurityGroups": groups}
         )  # fmt: skip
         for number, address in enumerate(addresses):
             self.interface(
@@ -402,7 +403,8 @@ def acl_entry(text: str) -> Json:
 
 _TARGETS = {
     "eigw-": "EgressOnlyInternetGatewayId", "nat-": "NatGatewayId", "tgw-": "TransitGatewayId",
-    "pcx-": "VpcPeeringConnectionId", "eni-": "NetworkInterfaceId", "lgw-": "LocalGatewayId", "cagw-": "CarrierGatewayId",
+    "pcx-": "VpcPeeringConnectionId", "eni-": "NetworkInterfaceId", "lgw-": "LocalGatewayId",
+    "cagw-": "CarrierGatewayId",
     "arn:": "CoreNetworkArn",
 }  # fmt: skip
 

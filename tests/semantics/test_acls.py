@@ -20,7 +20,8 @@ def test_unsorted_file(account: Account) -> None:
     traffic, it's applied regardless of any higher-numbered rule" — whatever the order in the file."""
     account.pair("tcp 1-1000 0.0.0.0/0")
     account.acl("acl-b", "in 300 deny -1 - 0.0.0.0/0", "in 200 allow tcp 443 10.0.0.0/16", "out 5 allow -1 - 0.0.0.0/0",
-                "in 100 deny tcp 80 10.0.1.0/24", "in 150 allow tcp 80-90 10.0.0.0/16", subnets=["subnet-b"])  # fmt: skip
+                "in 100 deny tcp 80 10.0.1.0/24", "in 150 allow tcp 80-90 10.0.0.0/16",
+                subnets=["subnet-b"])  # fmt: skip
     assert OPENS == account.both(WEB, DB, "[tcp/443, tcp/81-90]")
     assert STOPS == account.both(WEB, DB, "[tcp/80, tcp/91]")
 
@@ -29,7 +30,8 @@ def test_final_deny(account: Account) -> None:
     """*Custom network ACLs*: "Each network ACL includes a default inbound rule … whose rule number is an asterisk"
     that denies what no other rule matches; the API lists it as 32767."""
     account.pair("-1 - 0.0.0.0/0")
-    account.acl("acl-b", "in 32767 deny -1 - 0.0.0.0/0", "out 32767 deny -1 - 0.0.0.0/0", "in 9 allow tcp 443 0.0.0.0/0",
+    account.acl("acl-b", "in 32767 deny -1 - 0.0.0.0/0", "out 32767 deny -1 - 0.0.0.0/0",
+                "in 9 allow tcp 443 0.0.0.0/0",
                 "out 9 allow tcp 1024-65535 0.0.0.0/0", subnets=["subnet-b"])  # fmt: skip
     assert OPENS == account.both(WEB, DB, "tcp/443")
     assert STOPS == account.both(WEB, DB, "tcp/444")
@@ -106,7 +108,7 @@ def test_answer_of_the_same_protocol(account: Account) -> None:
 
 
 def test_ephemeral_of_a_contract(account: Account) -> None:
-    """*Ephemeral ports*: "Many Linux kernels use ports 32768-61000"; a contract that says so needs no more than that."""
+    """*Ephemeral ports*: "Many Linux kernels use ports 32768-61000"; a contract that says so needs no more."""
     account.pair("tcp 443 sg-web")
     account.acl("acl-b", "in 1 allow tcp 443 0.0.0.0/0", "out 1 allow tcp 32768-61000 0.0.0.0/0", subnets=["subnet-b"])
     assert BROKEN == account.reach(WEB, DB, "tcp/443")

@@ -198,7 +198,8 @@ def test_nlb_without_groups(account: Account) -> None:
     ("protocol", "type", "preserve", "sees_client"),
     [
         ("TCP", "instance", None, True), ("TLS", "instance", None, True), ("UDP", "instance", None, True),
-        ("TCP", "ip", None, False), ("TLS", "ip", None, False), ("UDP", "ip", None, True), ("TCP_UDP", "ip", None, True),
+        ("TCP", "ip", None, False), ("TLS", "ip", None, False), ("UDP", "ip", None, True),
+        ("TCP_UDP", "ip", None, True),
         ("TCP", "instance", False, False), ("TCP", "ip", True, True),
     ],
 )  # fmt: skip

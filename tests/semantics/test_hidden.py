@@ -146,7 +146,8 @@ def test_notices_name_what_was_not_read(account: Account) -> None:
     del account.said["RouteTables"]
     account.said["SomethingElse"] = []
     report = account.report(
-        "version: 1\ncontracts:\n  a:\n    must: reach\n    from: group:sg-web\n    to: group:sg-db\n    service: tcp/443\n"
+        "version: 1\ncontracts:\n  a:\n    must: reach\n    from: group:sg-web\n    to: group:sg-db\n"
+        "    service: tcp/443\n"
     )
     said = " ".join(f"{notice.resource} {notice.text}" for notice in report.notices)
     assert "describe-route-tables" in said
@@ -154,7 +155,7 @@ def test_notices_name_what_was_not_read(account: Account) -> None:
 
 
 def test_another_instance_may_forward(account: Account) -> None:
-    """An instance with interfaces in two VPCs may forward between them; where a route leads to it, it cannot be told."""
+    """An instance with interfaces in two VPCs may forward between them: a route to it cannot be told."""
     account.vpc("vpc-2", "10.1.0.0/16")
     account.subnet("subnet-2", "10.1.1.0/24", vpc="vpc-2")
     account.group("sg-web")

@@ -42,7 +42,7 @@ def test_reference_in_egress(account: Account) -> None:
 
 
 def test_reference_is_not_inherited(account: Account) -> None:
-    """Same page: "the rules of the referenced security group are not added to the security group that references it"."""
+    """Same page: "rules of the referenced security group are not added to the security group that references it"."""
     account.group("sg-open", "-1 - 0.0.0.0/0")
     account.group("sg-web")
     account.group("sg-db", "tcp 443 sg-open")

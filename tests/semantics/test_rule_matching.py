@@ -137,7 +137,8 @@ def test_ipv6_cidr_with_host_bits(account: Account) -> None:
     automatically modified to its canonical form")."""
     dual(account, "tcp 443 2001:db8:1:1::77/64", "tcp 443 10.0.1.99/24")
     account.acl("acl-b", "in 100 allow -1 - 10.0.77.1/16", "in 101 allow -1 - 2001:db8:1:1::1/56",
-                "out 100 allow -1 - 10.0.99.1/16", "out 101 allow -1 - 2001:db8:1::99/56", subnets=["subnet-b"])  # fmt: skip
+                "out 100 allow -1 - 10.0.99.1/16", "out 101 allow -1 - 2001:db8:1::99/56",
+                subnets=["subnet-b"])  # fmt: skip
     assert OPENS == account.both(WEB, DB, "tcp/443")
 
 

@@ -19,7 +19,8 @@ BY_REFERENCE = {
 
 
 def joined(
-    account: Account, rule: object = "tcp 443 10.0.0.0/16", egress: str = "-1 - 0.0.0.0/0", *, referencing: bool = False,
+    account: Account, rule: object = "tcp 443 10.0.0.0/16", egress: str = "-1 - 0.0.0.0/0", *,
+    referencing: bool = False,
     at_attachments: tuple[bool | None, bool | None] = (None, None), zone: str = "eu-west-1a",
 ) -> None:  # fmt: skip
     """``sg-web`` in vpc-1 and ``sg-db`` in vpc-2 over ``tgw-1``, with VPC routes on both sides and none in the
