@@ -371,8 +371,8 @@ def test_acl_deny_that_comes_and_goes() -> None:
     """A deny that comes at a lower number stands before an allow that comes at the same time: in between it may stand
     alone, even if the allow that is to come would be first."""
     made = acl_change(("in 100 allow tcp 443 0.0.0.0/0", OUT),
-                      ("in 10 allow tcp 443 10.0.1.0/24", "in 20 deny tcp 443 0.0.0.0/0", "in 100 allow tcp 443 0.0.0.0/0",
-                       OUT))  # fmt: skip
+                      ("in 10 allow tcp 443 10.0.1.0/24", "in 20 deny tcp 443 0.0.0.0/0",
+                       "in 100 allow tcp 443 0.0.0.0/0", OUT))  # fmt: skip
     assert (KEPT, BROKEN, KEPT) == three(gated(made))
 
 

@@ -289,7 +289,6 @@ def test_tcp_udp_listener(account: Account) -> None:
     assert OPENS == account.both(WEB, LB, "[tcp/443, udp/443]")
 
 
-@pytest.mark.xfail(strict=True, reason="QUIC is taken to be TCP")
 def test_quic(account: Account) -> None:
     """NLB guide, *Listeners*: QUIC is a protocol over UDP; *Edit target group attributes*: the client's address is
     preserved for ip targets of QUIC and TCP_QUIC too."""
@@ -299,7 +298,6 @@ def test_quic(account: Account) -> None:
     assert BROKEN == account.reach("interface:eni-other", LB, "udp/443")
 
 
-@pytest.mark.xfail(strict=True, reason="an ALB behind an NLB is taken to see the nodes' addresses")
 def test_alb_behind_an_nlb_sees_the_client(account: Account) -> None:
     """NLB guide, *Target groups* (preserve_client_ip.enabled): "The default is disabled if the target group type is IP
     address and the target group protocol is TCP or TLS. Otherwise, the default is enabled": an ALB as target sees

@@ -192,6 +192,22 @@ def test_acl_of_a_shared_subnet(account: Account) -> None:
     assert KEPT != account.never_reach(WEB, DB, "tcp/443")
 
 
+@pytest.mark.xfail(strict=True, reason="the ACL is taken to be open for everybody")
+def test_acl_of_a_shared_subnet_for_others(account: Account) -> None:
+    """Same page: the exception is for traffic "from the transit gateway to the instances": what comes from another
+    subnet of the VPC is filtered as ever."""
+    joined(account)
+    both_ways(account)
+    account.said["TransitGatewayVpcAttachments"][1]["SubnetIds"] = ["subnet-2"]
+    account.subnet("subnet-3", "10.1.3.0/24", vpc="vpc-2")
+    account.group("sg-near", vpc="vpc-2")
+    account.group("sg-all", "-1 - 0.0.0.0/0", vpc="vpc-2")
+    account.interface("eni-near", "10.1.3.5", groups=["sg-near"])
+    account.interface("eni-all", "10.1.1.9", groups=["sg-all"])
+    account.acl("acl-2", "out 1 allow -1 - 0.0.0.0/0", vpc="vpc-2", subnets=["subnet-2"])
+    assert STOPS == account.both("group:sg-near", "group:sg-all", "tcp/443")
+
+
 def test_table_of_the_attachments_subnet(account: Account) -> None:
     """*Amazon VPC attachments*: what comes from the gateway is routed by "the attachment subnet's route table"; one
     that leads into a firewall endpoint first is not looked into."""
