@@ -52,7 +52,9 @@ class Others:
     ) -> None:
         self.world = world
         self.questions = questions
-        self.before: dict[int, Outcome] = dict(before or {})
+        # "Cannot tell" may come from what is not modelled: how the rules stand is asked again when it matters.
+        told = (before or {}).items()
+        self.before: dict[int, Outcome] = {at: one for at, one in told if one is not Outcome.CANNOT_TELL}
         self._reaches: dict[int, _Reach] = {}
         self._last: tuple[frozenset[tuple[str, Change]], list[int]] | None = None
 

@@ -28,7 +28,7 @@ from doorward.reach.draft import Change, Draft, peer_text
 from doorward.reach.extra import Extra, extras
 from doorward.reach.judge import judge, nobody_to_judge
 from doorward.reach.question import Question
-from doorward.reach.repair import Opening, closings, open_up, restorations
+from doorward.reach.repair import Opening, closing, open_up, restorations, tastes
 from doorward.reach.trace import group_label
 from doorward.reach.world import Bound, World
 
@@ -137,7 +137,10 @@ class Mender:
             if tried >= MOST_RESTORATIONS:
                 return None
             if not self.others.harmed(draft, index):
-                note = "puts back what the plan takes away. " + self._rechecked(index, draft, bound)
+                also = [one.text for one in self._extras(draft, question, public=False)]
+                note = "puts back what the plan takes away. " + self._rechecked(index, draft, bound, own=not also)
+                if also:
+                    note += f" As before the plan, it also opens {_listed(also)}."
                 return Mended(draft.edits(draft.adds), note)
         return None
 
@@ -145,7 +148,7 @@ class Mender:
         """Why an opening must not be offered: what else it opens, or whom it harms."""
         draft = opening.draft
         assert draft is not None
-        beyond = self._extras(draft, question, opening.proposal.public)
+        beyond = self._extras(draft, question, public=opening.proposal.public)
         if opening.proposal.wide:
             beyond = [one for one in beyond if not one.inside]
         if beyond:
@@ -161,7 +164,7 @@ class Mender:
             )
         return None
 
-    def _extras(self, draft: Draft, question: Question, public: bool) -> list[Extra]:
+    def _extras(self, draft: Draft, question: Question, *, public: bool) -> list[Extra]:
         found: dict[Extra, None] = {}
         own = owns(draft.world, question)
         if public:
@@ -176,7 +179,7 @@ class Mender:
         draft = opening.draft
         if draft is None or not any(rule.peer in FAMILY_ALL.values() for _, rule in draft.adds):
             return ""
-        inside = [one.text for one in self._extras(draft, question, opening.proposal.public) if one.inside]
+        inside = [one.text for one in self._extras(draft, question, public=opening.proposal.public) if one.inside]
         peers = [rule.peer for _, rule in draft.adds if rule.peer in FAMILY_ALL.values()]
         named = " and ".join(dict.fromkeys(peer_text(peer) for peer in peers))
         text = f" {named} is how a rule names the internet"
@@ -190,17 +193,25 @@ class Mender:
         best: _Found | None = None
         other: _Found | None = None
         failed: str | None = None
-        for closing in closings(self.world, question, Bound.UPPER, self.added):
-            if closing.stuck is not None:
-                return self._close_partly(index, question, closing)
-            found = self._closed(index, question, closing, Bound.UPPER)
+        seen: set[frozenset[Change]] = set()
+        for taste in tastes(self.added):
+            most = None if best is None else len(best.edits)
+            made = closing(self.world, question, Bound.UPPER, taste, self.added, most)
+            if made.stuck is not None:
+                return self._close_partly(index, question, made)
+            key = frozenset(made.draft.revokes)
+            if made.given_up or key in seen:
+                continue
+            seen.add(key)
+            found = self._closed(index, question, made, Bound.UPPER)
             if isinstance(found, str):
                 failed = failed or found
             elif best is None or found.rank < best.rank:
                 best, other = found, best
             elif other is None:
                 other = found
-            if best is not None and best.certified and (best.undoes or not best.beyond):
+            forced = all(len(cuts) == 1 for cuts in made.choices)
+            if best is not None and best.certified and (best.undoes or not best.beyond or forced):
                 break
         if best is None:
             return Mended(None, failed or "no removal of security group rules mends it")
@@ -208,11 +219,12 @@ class Mender:
             return Mended(best.edits, f"{best.note} What takes away less, with more changes: {_steps(other.edits)}.")
         return Mended(best.edits, best.note)
 
-    def _close_partly(self, index: int, question: Question, closing: Closing) -> Mended:
+    def _close_partly(self, index: int, question: Question, made: Closing) -> Mended:
         """No removal makes it certain; perhaps some stops what flows for certain."""
-        assert closing.stuck is not None
-        unfiltered = f"{stop_text(closing.stuck)} passes no security group whose rules could be taken away"
-        for less in closings(self.world, question, Bound.LOWER):
+        assert made.stuck is not None
+        unfiltered = f"{stop_text(made.stuck)} passes no security group whose rules could be taken away"
+        for taste in tastes(self.added):
+            less = closing(self.world, question, Bound.LOWER, taste, self.added)
             if less.stuck is not None:
                 break
             found = self._closed(index, question, less, Bound.LOWER)
@@ -223,9 +235,9 @@ class Mender:
                 )
         return Mended(None, f"no security group rule can mend it: {unfiltered}")
 
-    def _closed(self, index: int, question: Question, closing: Closing, bound: Bound) -> _Found | str:
+    def _closed(self, index: int, question: Question, made: Closing, bound: Bound) -> _Found | str:
         """A closing with what other contracts need put back, proven; or why it cannot be had."""
-        draft = closing.draft.copy()
+        draft = made.draft.copy()
         removals = len(draft.revokes)
         put_back: list[Own] = []
         for other in self.others.harmed(draft, index):
@@ -238,7 +250,7 @@ class Mender:
             draft.change(adds=opening)
             put_back += owns(draft.world, asked)
         if never.found(draft.world, question, bound) is not None:
-            names = [f"'{self.contracts[one].name}'" for one in self.others.harmed(closing.draft, index)]
+            names = [f"'{self.contracts[one].name}'" for one in self.others.harmed(made.draft, index)]
             what = "traffic that it asks for is forbidden here"
             return f"no security group rule can mend it while {_listed(names)} holds: {what}"
         harmed = self.others.harmed(draft, index)
@@ -247,9 +259,9 @@ class Mender:
         opened = next(iter(extras(self.world, draft.world, draft.adds, put_back)), None)
         if opened is not None:
             return f"putting back what other contracts need would open {opened.text}"
-        forced = all(len(cuts) == 1 for cuts in closing.choices)
-        few = fewest_removals(closing.choices)
-        certified = removals == few and (not draft.adds or (forced and len(draft.adds) == 1))
+        forced = all(len(cuts) == 1 for cuts in made.choices)
+        few = fewest_removals(made.choices)
+        certified = removals in (1, few) and (not draft.adds or (forced and len(draft.adds) == 1))
         note = self._certificate(index, draft, certified, bound) + self._also_closed(question, draft)
         edits = draft.edits(self.removed)
         undoes = self.added >= draft.revokes.keys() and all(edit.restores or edit.action == "revoke" for edit in edits)
@@ -286,15 +298,15 @@ class Mender:
             less = ""
         return " ".join(part for part in (self._rechecked(index, draft, bound), less) if part)
 
-    def _rechecked(self, index: int, draft: Draft, bound: Bound) -> str:
+    def _rechecked(self, index: int, draft: Draft, bound: Bound, own: bool = True) -> str:
         judged, all_ = self.others.judged(draft, index), len(self.questions) - 1
-        groups = _listed([group_label(self.world.estate.groups.get(id), id) for id in sorted(draft.groups)])
         others = "there are no other contracts" if not all_ else (
-            f"no other contract is worse ({judged} of {all_} judged again, the rest do not depend on {groups})"
+            f"no other contract is worse ({judged} of {all_} judged again, the rest cannot get worse by it)"
         )
         sure = bound is (Bound.LOWER if self.contracts[index].must == "reach" else Bound.UPPER)
         now = "the contract is kept" if sure else "the contract is not broken"
-        opened = ", nothing but its own traffic is opened" if draft.adds else ", nothing is opened"
+        opened = ", nothing but its own traffic is opened" if draft.adds and own else ""
+        opened = opened if draft.adds else ", nothing is opened"
         return f"Re-checked with it: {now}, {others}{opened}."
 
 

@@ -25,8 +25,8 @@ from doorward.reach.world import Bound, Component, World
 
 Taste = Literal["added", "target", "source", "fewest"]
 """Which side's rules go where either would do; ``added``: those that a plan adds."""
-MOST_PACKETS = 2_000
-"""Packets looked at in one round; the next round looks again at what is left."""
+FIRST_PACKETS, MOST_PACKETS = 32, 2_000
+"""Packets looked at in the first round and, after fourfold more each time, in one of the last: often a few tell all."""
 MOST_ROUNDS = 400
 MOST_CHOICES = 4_096
 """Choices counted out for the proof that no fewer removals do."""
@@ -42,14 +42,20 @@ class Closing:
     """Of the packets seen first: which sets of rules would each stop it."""
     stuck: Packet | None = None
     """A packet that no rule of a group stops."""
+    given_up: bool = False
+    """More removals than wanted."""
 
 
-def close(world: World, question: Question, bound: Bound, taste: Taste, added: Set[Change] = frozenset()) -> Closing:
-    """Take rules away until nothing forbidden arrives in a bound."""
+def close(
+    world: World, question: Question, bound: Bound, taste: Taste, added: Set[Change] = frozenset(),
+    most: int | None = None,
+) -> Closing:  # fmt: skip
+    """Take rules away until nothing forbidden arrives in a bound; give up when that takes more than ``most``."""
     made = Closing(Draft(world))
     for round_ in range(MOST_ROUNDS):
         gone: set[Change] = set()
-        for packet in islice(never.packets(made.draft.world, question, bound), MOST_PACKETS):
+        looked = min(MOST_PACKETS, FIRST_PACKETS << 2 * round_)
+        for packet in islice(never.packets(made.draft.world, question, bound), looked):
             cuts = stops(made.draft.world, packet, bound)
             if not cuts:
                 made.stuck = packet
@@ -61,6 +67,9 @@ def close(world: World, question: Question, bound: Bound, taste: Taste, added: S
         if not gone:
             return made
         made.draft.change(revokes=gone)
+        if most is not None and len(made.draft) > most:
+            made.given_up = True
+            return made
     made.stuck = never.found(made.draft.world, question, bound)
     return made
 

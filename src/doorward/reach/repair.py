@@ -170,26 +170,20 @@ def _restored(draft: Draft, question: Question, bound: Bound) -> Draft:
 # --- closing ----------------------------------------------------------------------------------------------------
 
 
-def closings(
-    world: World, question: Question, bound: Bound, added: Set[Change] = frozenset()
-) -> Iterable[Closing]:
-    """Ways to take away all that lets the forbidden in, thinned out; different ones only.
+def tastes(added: Set[Change]) -> tuple[Taste, ...]:
+    """Ways of choosing, in order: undoing what a plan adds; at the targets' own doors; the fewest; at the sources."""
+    return ("added", "target", "fewest", "source") if added else ("target", "fewest", "source")
 
-    First, where a plan adds rules, by undoing these; then at the targets' doors, the fewest, at the sources.
-    """
-    seen: set[frozenset[Change]] = set()
-    tastes: tuple[Taste, ...] = ("target", "fewest", "source")
-    for taste in ("added", *tastes) if added else tastes:
-        made = close(world, question, bound, taste, added)
-        if made.stuck is None:
-            _thin(made, question, bound)
-            key = frozenset(made.draft.revokes)
-            if key in seen:
-                continue
-            seen.add(key)
-        yield made
-        if made.stuck is not None or all(len(cuts) == 1 for cuts in made.choices):
-            return
+
+def closing(
+    world: World, question: Question, bound: Bound, taste: Taste, added: Set[Change] = frozenset(),
+    most: int | None = None,
+) -> Closing:  # fmt: skip
+    """Take away all that lets the forbidden in, thinned out."""
+    made = close(world, question, bound, taste, added, most)
+    if made.stuck is None and not made.given_up:
+        _thin(made, question, bound)
+    return made
 
 
 def _thin(made: Closing, question: Question, bound: Bound) -> None:
@@ -201,4 +195,4 @@ def _thin(made: Closing, question: Question, bound: Bound) -> None:
             made.draft = fewer
 
 
-__all__ = ["Opening", "closings", "open_up", "opened_groups", "restorable", "restorations", "stopped"]
+__all__ = ["Opening", "closing", "open_up", "opened_groups", "restorable", "restorations", "stopped", "tastes"]
