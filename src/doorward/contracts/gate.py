@@ -9,7 +9,7 @@ from doorward.contracts.check import in_order, repaired, verdict
 from doorward.contracts.contract import Contract
 from doorward.contracts.selectors import Matcher
 from doorward.errors import InvalidContract
-from doorward.model.addresses import span_networks
+from doorward.model.addresses import FAMILY_ALL, family_of, span_networks
 from doorward.model.plan import Plan, Step
 from doorward.model.rules import AnyPeer, GroupPeer, Peer, PrefixListPeer, Rule
 from doorward.model.services import TCP, UDP, block, show_span
@@ -18,10 +18,11 @@ from doorward.reach.judge import Finding, judge
 from doorward.reach.order import Stage, stages, touched
 from doorward.reach.packet import OUTSIDE, Packet, Way
 from doorward.reach.question import Question
+from doorward.reach.routes import lookup
 from doorward.reach.trace import admitting_rules, group_matches
 from doorward.reach.world import World
 
-_EVERYWHERE = ((0, (1 << 32) - 1), (1 << 128, (2 << 128) - 1))
+_TRACKING_KINDS = frozenset({"network_load_balancer", "vpc_endpoint", "lambda", "nat_gateway", "global_accelerator_managed"})
 
 
 def gate(contracts: Iterable[Contract], plan: Plan, *, repair: bool = True) -> Report:
@@ -159,6 +160,8 @@ class _Gate:
             return seen.reasons, ()
         if seen.reasons and finding.outcome is Outcome.BROKEN and packet.way in ("private", "arrival", "departure"):
             removing, adding = self._steps_for(packet)
+            if not removing and stage.label:
+                return (*seen.reasons, Reason("unknown", stage.label, f"at the moment: {stage.label}")), ()
             reasons = [
                 Reason("security-group", step.address, _opens(step, adding, stage), rule.id, rule.direction, origin=step.address)
                 for step, rule in removing
@@ -205,24 +208,41 @@ class _Gate:
         return Outcome.BROKEN if self._untracked(packet) else Outcome.KEPT
 
     def _untracked(self, packet: Packet) -> bool:
+        """Whether an end that loses its rule did not track the connection (same page, *Untracked connections*).
+
+        TCP and UDP are not tracked where one rule admits them from or to everywhere and another admits every answer, in
+        the family of the packet; what passes a NAT, egress-only or transit gateway, a network load balancer, an interface
+        endpoint or a Lambda interface always is (*Automatically tracked connections*).
+        """
         protocol = packet.service >> 16
-        if protocol not in (TCP, UDP):
+        if protocol not in (TCP, UDP) or self._always_tracked(packet):
             return False
-        for id in (packet.source, packet.target):
-            interface = self.plan.before.interfaces.get(id)
+        everywhere = FAMILY_ALL[family_of(packet.target_address)]
+        removing, _ = self._steps_for(packet)
+        low, high = block(protocol)
+        for direction in {rule.direction for _, rule in removing}:
+            interface = self.plan.before.interfaces.get(packet.source if direction == "egress" else packet.target)
             if interface is None:
                 continue
-            direction = "egress" if id == packet.source else "ingress"
-            admitting = admitting_rules(self.before, packet, "egress" if direction == "egress" else "ingress")
-            if not any(rule.peer in _EVERYWHERE for rule in admitting):
+            if not any(rule.peer == everywhere for rule in admitting_rules(self.before, packet, direction)):
                 continue
-            low, high = block(protocol)
             for group in interface.groups:
                 known = self.plan.before.groups.get(group)
                 for rule in known.rules if known is not None else ():
-                    if rule.direction != direction and rule.peer in _EVERYWHERE:
+                    if rule.direction != direction and rule.peer == everywhere:
                         if rule.service[0] <= low and high <= rule.service[1]:
                             return True
+        return False
+
+    def _always_tracked(self, packet: Packet) -> bool:
+        estate = self.plan.before
+        ends = [estate.interfaces[id] for id in (packet.source, packet.target) if id in estate.interfaces]
+        if any(one.kind in _TRACKING_KINDS for one in ends):
+            return True
+        for interface, address in zip(ends, (packet.target_address, packet.source_address), strict=False):
+            route = lookup(self.before, interface.subnet, interface.vpc, address)
+            if route is not None and route.kind in ("nat-gateway", "egress-only-gateway", "transit-gateway"):
+                return True
         return False
 
 

@@ -210,6 +210,8 @@ class NatGateway:
     is_public: bool = True
     name: str = ""
     origin: str | None = None
+    public_unknown: bool = False
+    """True: it has a public address for certain, which is not known yet."""
 
 
 class Listener(NamedTuple):

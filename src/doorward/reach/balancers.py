@@ -49,11 +49,12 @@ def preserves_client(balancer: LoadBalancer, group: TargetGroup) -> bool:
         return False
     if group.preserve_client is not None:
         return group.preserve_client
-    return group.target_type == "instance" or group.protocol in ("UDP", "TCP_UDP")
+    return group.target_type != "ip" or group.protocol not in ("TCP", "TLS")
 
 
 def _ports(protocol: str, port: int) -> Intervals:
-    protocols = {"UDP": (UDP,), "TCP_UDP": (TCP, UDP)}.get(protocol, (TCP,))
+    udp, both = (UDP,), (TCP, UDP)
+    protocols = {"UDP": udp, "QUIC": udp, "TCP_UDP": both, "TCP_QUIC": both}.get(protocol, (TCP,))
     return Intervals((number * BLOCK + port, number * BLOCK + port) for number in protocols)
 
 
@@ -172,8 +173,8 @@ def balanced_packets(
             for one in registrations:
                 to = target_endpoints(component, one) & bits
                 traffic = services & one.traffic
-                if to and traffic:
-                    yield from _carried(world, component, one, to, traffic, sources, outside, bound)
+                for cls in component.classes_in(to if traffic else 0):
+                    yield from _carried(world, component, one, to & cls.bits, traffic, sources, outside, bound)
 
 
 def _carried(

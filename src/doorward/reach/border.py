@@ -214,7 +214,7 @@ def _through_nat(
     world = component.world
     gateway = world.estate.nat_gateways[id]
     upper = bound is Bound.UPPER
-    if not gateway.public and not upper:
+    if not gateway.public and not gateway.public_unknown and not upper:
         return EMPTY, 0
     sources = component.all
     if gateway.subnet != subnet:

@@ -408,8 +408,8 @@ def _behind(
                 part = "health-check" if lack.service in one.health and lack.service not in one.traffic else "traffic"
                 packet = _packet(component, source, component, target, lack.service)
                 yield packet._replace(via=id, part="health-check" if part == "health-check" else "traffic")
-            if one.preserved:
-                yield from _clients(world, component, bits, to, one, sources, outside, question, bound)
+            for cls in component.classes_in(to if one.preserved else 0):
+                yield from _clients(world, component, bits, to & cls.bits, one, sources, outside, question, bound)
 
 
 def _unregistered(world: World, id: str, services: Intervals) -> str | None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
@@ -37,48 +37,89 @@ class Stage(NamedTuple):
 
     estate: Estate
     label: str
-    exact: bool
-    """False: an over-estimate (union of moments that cannot all be at once)."""
 
 
 def stages(plan: Plan, side: Literal["trough", "crest"]) -> Iterator[Stage]:
     """The moments that bracket an apply from below (``trough``) or above (``crest``)."""
     before, after = plan.before, plan.after
-    groups = _groups(plan, side)
     acls = {id: _acl(before.acls.get(id), after.acls.get(id), side) for id in {*before.acls, *after.acls}}
     lists = _prefix_lists(before, after, side)
-    for network, network_label in _networks(before, after):
-        for interfaces, label in _memberships(plan):
-            estate = replace(
-                network, groups=groups, acls=acls, prefix_lists=lists, interfaces=interfaces, notices=after.notices,
-                aliases={**before.aliases, **after.aliases},
-            )  # fmt: skip
-            yield Stage(estate, ", ".join(one for one in (network_label, label) if one), True)
+    for groups, joint in _rules(plan, side):
+        for network, network_label in _networks(before, after):
+            for interfaces, label in _memberships(plan):
+                estate = replace(
+                    network, groups=groups, acls=acls, prefix_lists=lists, notices=after.notices,
+                    interfaces=_joined(interfaces, joint), aliases={**before.aliases, **after.aliases},
+                )  # fmt: skip
+                yield Stage(estate, ", ".join(one for one in (network_label, label) if one))
 
 
 # --- rules ------------------------------------------------------------------------------------------------------
 
 
-def _groups(plan: Plan, side: Literal["trough", "crest"]) -> dict[str, Group]:
+Joint = dict[tuple[str, str], Rules]
+"""Two groups → what members of both are always allowed by one or the other."""
+
+
+def _rules(plan: Plan, side: Literal["trough", "crest"]) -> Iterator[tuple[dict[str, Group], Joint]]:
+    """Groups at the moments that bracket the rules."""
+    if side == "trough":
+        always, joint = _always_there(plan)
+        groups = _groups(plan, lambda old, new: _trough(old, new, plan, always.get((new or old).id, ())))  # type: ignore[union-attr]
+        for (one, other), rules in joint.items():
+            groups[_joint_name(one, other)] = Group(_joint_name(one, other), rules=rules)
+        yield groups, joint
+        return
+    # A removal that always comes before some additions: either it is not done, nor they, or it is done.
+    leading = [
+        step
+        for step in plan.steps
+        if step.removed and any(other.added and _precedes(plan, step, other) for other in plan.steps)
+    ]
+    if len(leading) > MOST_MOVES:
+        leading = []
+    for size in range(len(leading) + 1):
+        for done in itertools.combinations(leading, size):
+            absent = {(group, rule.key) for step in done for group, rule in step.removed}
+            for step in leading:
+                if step not in done:
+                    followers = [one for one in plan.steps if _precedes(plan, step, one)]
+                    absent |= {(group, rule.key) for one in followers for group, rule in one.added}
+            yield _groups(plan, lambda old, new, absent=absent: _crest(old, new, absent)), {}  # type: ignore[misc]
+
+
+def _groups(plan: Plan, rules: Callable[[Group | None, Group | None], Rules]) -> dict[str, Group]:
     before, after = plan.before.groups, plan.after.groups
     found: dict[str, Group] = {}
-    always = _always_there(plan) if side == "trough" else {}
     for id in {*before, *after}:
         old, new = before.get(id), after.get(id)
         home = new or old
         assert home is not None
-        if old is new:
-            found[id] = home
-            continue
-        if old is not None and new is not None and old.raw is not None and old.raw == new.raw:
-            found[id] = new
-            continue
-        if side == "crest":
-            rules: Rules = tuple(dict.fromkeys((*(old.rules if old else ()), *(new.rules if new else ()))))
-        else:
-            rules = _trough(old, new, plan, always.get(id, ()))
-        found[id] = home.with_rules(rules)
+        same = old is new or (old is not None and new is not None and old.raw is not None and old.raw == new.raw)
+        found[id] = home if same else home.with_rules(rules(old, new))
     found[NO_GROUP] = Group(NO_GROUP, rules=())
+    return found
+
+
+def _crest(old: Group | None, new: Group | None, absent: set[tuple[str, object]]) -> Rules:
+    both = dict.fromkeys((*(old.rules if old else ()), *(new.rules if new else ())))
+    stays = {rule.key for rule in old.rules} & {rule.key for rule in new.rules} if old and new else set()
+    id = (new or old).id  # type: ignore[union-attr]  # one of them is there
+    return tuple(rule for rule in both if rule.key in stays or (id, rule.key) not in absent)
+
+
+def _joint_name(one: str, other: str) -> str:
+    return f"{one} and {other}"
+
+
+def _joined(interfaces: Mapping[str, Interface], joint: Joint) -> Mapping[str, Interface]:
+    if not joint:
+        return interfaces
+    found = dict(interfaces)
+    for id, interface in interfaces.items():
+        extra = [_joint_name(*pair) for pair in joint if pair[0] in interface.groups and pair[1] in interface.groups]
+        if extra:
+            found[id] = interface._replace(groups=(*interface.groups, *extra))
     return found
 
 
@@ -122,20 +163,21 @@ def _flapping(plan: Plan, group: str) -> set[object]:
     return found
 
 
-def _always_there(plan: Plan) -> dict[str, tuple[Rule, ...]]:
-    """Group → traffic that some removed or some added rule allows at every moment."""
-    found: dict[str, list[Rule]] = defaultdict(list)
+def _always_there(plan: Plan) -> tuple[dict[str, Rules], Joint]:
+    """Traffic that some removed or some added rule allows at every moment: by one group, or by two together."""
+    found: dict[tuple[str, ...], list[Rule]] = defaultdict(list)
     for removing in plan.steps:
         for group, gone in removing.removed:
             for adding in plan.steps:
                 if not (adding is removing and adding.atomic) and not _precedes(plan, adding, removing):
                     continue
                 for other, come in adding.added:
-                    if other == group:
-                        both = _both(gone, come)
-                        if both is not None:
-                            found[group].append(both)
-    return {group: tuple(rules) for group, rules in found.items()}
+                    both = _both(gone, come)
+                    if both is not None:
+                        found[(group,) if other == group else (group, other)].append(both)
+    alone = {key[0]: tuple(rules) for key, rules in found.items() if len(key) == 1}
+    joint = {(key[0], key[1]): tuple(rules) for key, rules in found.items() if len(key) == 2}
+    return alone, joint
 
 
 def _precedes(plan: Plan, first: Step, second: Step) -> bool:
@@ -213,23 +255,64 @@ def _entry(one: AclEntry) -> AclEntry:
     return one._replace(origin=None)
 
 
+NETWORK = (
+    "subnets", "route_tables", "vpcs", "peerings", "transit_gateways", "nat_gateways", "load_balancers", "target_groups",
+)  # fmt: skip
+
+
 def _networks(before: Estate, after: Estate) -> Iterator[tuple[Estate, str]]:
-    """Everything but groups, ACL entries and memberships: as it will be, as it was, and what stays."""
+    """Everything but groups, ACL entries and memberships, in every mix of old and new where that is a handful."""
+    changed = [
+        (part, id)
+        for part in NETWORK
+        for id, old in getattr(before, part).items()
+        if getattr(after, part).get(id) != old
+    ]
     yield after, ""
-    parts = ("subnets", "route_tables", "vpcs", "peerings", "transit_gateways", "nat_gateways", "load_balancers", "target_groups")
-    if all(_same(getattr(before, part), getattr(after, part)) for part in parts):
+    if not changed:
         return
-    # What is new is of no concern while it is not there; what was there is judged as it was.
-    was: dict[str, Any] = {part: {**getattr(after, part), **getattr(before, part)} for part in parts}
-    yield replace(after, **was), "routes and gateways as before"
+    if len(changed) > MOST_MOVES:
+        yield _mixed(before, after, changed), "routes and gateways as before"
+        yield _unsettled(before, after), "some routes changed already, others not yet"
+    else:
+        for size in range(len(changed), 0, -1):
+            for old in itertools.combinations(changed, size):
+                names = ", ".join(id for _, id in old)
+                yield _mixed(before, after, old), f"{names} as before"
     tables = {id: _staying(before.route_tables.get(id), table) for id, table in after.route_tables.items()}
     if tables != dict(after.route_tables) and tables != dict(before.route_tables):
-        staying: dict[str, Any] = {**was, "route_tables": {**was["route_tables"], **tables}}
-        yield replace(after, **staying), "without the routes that change"
+        yield replace(after, route_tables={**after.route_tables, **tables}), "without the routes that change"
 
 
-def _same(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
-    return one is other or all(other.get(id) == element for id, element in one.items())
+def _mixed(before: Estate, after: Estate, old: Iterable[tuple[str, str]]) -> Estate:
+    """The estate after, with some elements as they were before. What is new stays: it is of no concern before it is there."""
+    parts: dict[str, Any] = {}
+    for part, id in old:
+        if part not in parts:
+            parts[part] = dict(getattr(after, part))
+        parts[part][id] = getattr(before, part)[id]
+    return replace(after, **parts)
+
+
+def _unsettled(before: Estate, after: Estate) -> Estate:
+    """Too many changes to try every mix: routes that change may or may not be there, changed associations are not known."""
+    tables = dict(after.route_tables)
+    for id, new in after.route_tables.items():
+        old = before.route_tables.get(id)
+        if old is not None and old.routes != new.routes:
+            same = {one._replace(origin=None) for one in old.routes} & {one._replace(origin=None) for one in new.routes}
+            routes = dict.fromkeys((*new.routes, *old.routes))
+            tables[id] = replace(
+                new,
+                routes=tuple(one if one._replace(origin=None) in same else one._replace(certain=False) for one in routes),
+            )
+    subnets = {
+        id: replace(new, route_table=None)
+        if (old_subnet := before.subnets.get(id)) is not None and old_subnet.route_table != new.route_table
+        else new
+        for id, new in after.subnets.items()
+    }
+    return replace(after, route_tables=tables, subnets=subnets)
 
 
 def _staying(old: RouteTable | None, new: RouteTable) -> RouteTable:

@@ -158,7 +158,7 @@ def _rewritten(
     component: Component, sources: int, target: Cls, mine: int, services: Intervals
 ) -> Iterator[Flowing]:
     """Through hops that are not looked into and may rewrite the source: whoever the target admits could be imitated."""
-    for source in _through_hidden(component):
+    for source in through_hidden(component):
         from_ = sources & source.bits
         to = mine & routes.uncertain(component, source.key.subnet, source.key.vpc)
         if not from_ or not to or source.key.subnet == target.key.subnet:
@@ -175,7 +175,7 @@ def _rewritten(
                             yield from _families(component, source, target, from_, out, first, last)
 
 
-def _through_hidden(component: Component) -> list[Cls]:
+def through_hidden(component: Component) -> list[Cls]:
     """Classes whose subnets lead through a hop that is not looked into."""
     found = component.cache.get(("through hidden",))
     if found is None:
@@ -267,4 +267,4 @@ def pick(component: Component, from_: int, to: int) -> tuple[int, int]:
     return (others & -others).bit_length() - 1, target
 
 
-__all__ = ["FAMILIES", "Flowing", "Lack", "family_bits", "flows", "lacks", "pick"]
+__all__ = ["FAMILIES", "Flowing", "Lack", "family_bits", "flows", "lacks", "pick", "through_hidden"]

@@ -221,7 +221,7 @@ def read_nat_gateways(scene: Scene) -> None:
             "nat_gateways", view.id,
             NatGateway(
                 view.id, subnet, scene.vpc_of(subnet), tuple(one for one in public if one), tuple(private),
-                state in (None, "available", "pending"), is_public, name_of(view), view.address,
+                state in (None, "available", "pending"), is_public, name_of(view), view.address, unknown,
             ),
             view.address,
         )  # fmt: skip
