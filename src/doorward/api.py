@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from doorward.model.estate import Estate
     from doorward.model.plan import Plan
     from doorward.model.verdict import Explanation, Exposed, FlowDiff, Report
+    from doorward.reach.watch import Watch
 
 
 def read_estate(path: Path) -> Estate:
@@ -77,3 +78,10 @@ def exposure(estate: Estate) -> tuple[Exposed, ...]:
     from doorward.reach.exposure import exposure as expose
 
     return expose(estate)
+
+
+def watch(contracts: Iterable[Contract], estate: Estate) -> Watch:
+    """All contracts judged, and ready to tell which of them each change of a rule flips. Raises ``InvalidContract``."""
+    from doorward.contracts import watching
+
+    return watching.watch(contracts, estate)
