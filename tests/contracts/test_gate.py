@@ -216,7 +216,6 @@ def test_crest() -> None:
     assert (KEPT, BROKEN, KEPT) == three(gated(plan(before, opening, closing), "never-reach"))
 
 
-@pytest.mark.xfail(strict=True, reason="the crest does not use the plan's order")
 def test_crest_with_an_order() -> None:
     """When the target is closed before the source is opened, no moment lets anything pass."""
     before = estate({"db": ["in tcp 443 10.0.1.0/24"]})
@@ -235,7 +234,6 @@ def test_added_rule_is_blamed() -> None:
     assert any("rule.new: the plan adds" in reason.text for reason in verdict.reasons)
 
 
-@pytest.mark.xfail(strict=True, reason="an earlier addition counts only in the same group")
 def test_rule_moves_to_another_group_of_the_interface() -> None:
     """A rule that is first added to one group of an interface and then removed from another admits all the time:
     groups of an interface are united."""
@@ -294,7 +292,6 @@ def test_moved_one_after_another() -> None:
     assert (KEPT, BROKEN, KEPT) == three(gated(made, source="interface:eni-1", target="interface:eni-2"))
 
 
-@pytest.mark.xfail(strict=True, reason="the moment is not told for private ways")
 def test_moment_of_a_move_is_told() -> None:
     """The reason for a gap says which interface had already moved."""
     made = moved({"old": [ALL_OUT, "in tcp 443 old"], "new": [ALL_OUT, "in tcp 443 new"]})
@@ -386,7 +383,6 @@ def test_answer_during_an_acl_change() -> None:
 # --- routes -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="tables are taken to change all at once")
 def test_routes_of_two_tables() -> None:
     """Tables change one by one: the way to a NAT gateway closes in one table, the gateway's own way out opens in
     another; while the first is still old and the second already new, the internet is reached."""
