@@ -41,7 +41,7 @@ def diff(before: Estate, after: Estate) -> FlowDiff:
     arrived = [_private(world, touched, numbering, answered=False) for world in (old, new)]
     lost = difference(opened[0], opened[1])
     gained = [*difference(opened[1], opened[0]), *difference(arrived[1], arrived[0])]
-    labels = {**before.interfaces, **after.interfaces}
+    labels = Labels(before, after)
     border = _Border(old, new, touched)
     return FlowDiff(
         (*_flows(gained, numbering, labels), *border.gained()),
@@ -212,7 +212,7 @@ def _private(world: World, touched: Touched, numbering: Numbering, *, answered: 
     return found
 
 
-def _flows(boxes: Iterable[Box], numbering: Numbering, labels: dict[str, Interface]) -> list[Flow]:
+def _flows(boxes: Iterable[Box], numbering: Numbering, labels: Labels) -> list[Flow]:
     found: list[Flow] = []
     for (sources, targets), services in merged(boxes).items():
         from_, to = _names(sources, numbering), _names(targets, numbering)
@@ -227,10 +227,33 @@ def _names(bits: int, numbering: Numbering) -> tuple[str, ...]:
     return tuple(dict.fromkeys(sorted(numbering.names[number][0] for number in numbers_in(bits))))
 
 
-def _words(ids: tuple[str, ...], labels: dict[str, Interface]) -> str:
-    names = [labels[id].name or id if id in labels else id for id in ids]
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
+def _words(ids: tuple[str, ...], labels: Labels) -> str:
+    """The names of interfaces; nameless ones by their groups; how many there are of the same name."""
+    names: dict[str, int] = {}
+    for id in ids:
+        name = labels.of(id)
+        names[name] = names.get(name, 0) + 1
+    shown = [f"{name} (×{count})" if count > 1 else name for name, count in names.items()]
+    more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
+    return ", ".join(shown[:3]) + more
+
+
+class Labels:
+    """What people call the interfaces of two estates."""
+
+    def __init__(self, before: Estate, after: Estate) -> None:
+        self.estates = (after, before)
+
+    def of(self, id: str) -> str:
+        """Its name, else its groups' names, else its id."""
+        for estate in self.estates:
+            interface = estate.interfaces.get(id)
+            if interface is not None:
+                if interface.name and interface.name != id:
+                    return interface.name
+                groups = [estate.groups[one].name for one in interface.groups if one in estate.groups]
+                return "+".join(groups) if groups and all(groups) else id
+        return id
 
 
 # --- over the border --------------------------------------------------------------------------------------------
@@ -245,7 +268,7 @@ class _Border:
     def __init__(self, old: World, new: World, touched: Touched) -> None:
         self.arriving = [_crossing(world, touched.targets, inward=True) for world in (old, new)]
         self.leaving = [_crossing(world, touched.sources, inward=False) for world in (old, new)]
-        self.labels = {**old.estate.interfaces, **new.estate.interfaces}
+        self.labels = Labels(old.estate, new.estate)
 
     def gained(self) -> list[Flow]:
         return self._flows(1, 0)
