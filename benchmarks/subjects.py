@@ -6,7 +6,7 @@ A function that raises `ImportError` or `AttributeError` says that the part does
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,11 +30,11 @@ def load(estate: Path, contracts: Path) -> tuple[Estate, tuple[Any, ...]]:
     return api.read_estate(estate), api.read_contracts(contracts)
 
 
-def check(contracts: Iterable[Any], estate: Estate) -> Any:
-    """All contracts judged."""
+def check(contracts: Iterable[Any], estate: Estate, *, repair: bool = True) -> Any:
+    """All contracts judged, and as the command does it, broken ones repaired."""
     from doorward import api
 
-    return api.check(contracts, estate)
+    return api.check(contracts, estate, repair=repair)
 
 
 def exposure(estate: Estate) -> Any:
@@ -60,9 +60,9 @@ def all_pairs(estate: Estate) -> Any:
 
 def watch(contracts: Iterable[Any], estate: Estate) -> Any:
     """Something with ``apply(group, added=…, removed=…)`` that says which contracts flip."""
-    from doorward import api
+    from doorward.contracts.watching import watch as start
 
-    return api.watch(contracts, estate)  # type: ignore[attr-defined]
+    return start(contracts, estate)
 
 
 def apply(watcher: Any, change: RuleChange) -> Any:
@@ -72,11 +72,16 @@ def apply(watcher: Any, change: RuleChange) -> Any:
     return watcher.apply(change.group, added=added, removed=removed)
 
 
-def repair(contract: Any, contracts: Iterable[Any], estate: Estate) -> Any:
-    """The smallest set of rule changes that mends one broken contract."""
-    from doorward import api
+def repairs(contracts: tuple[Any, ...], estate: Estate) -> Callable[[int], Any]:
+    """A function that finds the smallest repair of the contract at a position."""
+    from doorward.contracts.mend import Mender
+    from doorward.contracts.selectors import Matcher
+    from doorward.reach.world import World
 
-    return api.repair(contract, contracts, estate)  # type: ignore[attr-defined]
+    world = World(estate)
+    matcher = Matcher(world)
+    mender = Mender(contracts, [matcher.question(contract) for contract in contracts], world)
+    return lambda index: mender.mend(index).edits
 
 
 def changes(estate: Estate, number: int, seed: int = 1) -> list[RuleChange]:
