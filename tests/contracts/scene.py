@@ -30,7 +30,8 @@ def rule(text: str, *, id: str | None = None, origin: str | None = None, descrip
     """``in|out PROTOCOL PORTS PEER`` as a rule."""
     side, protocol, ports, peer = text.split()
     low, dash, high = ports.partition("-") if ports != "-" else ("-1", "", "")
-    span = rule_span(protocol, int(low), int(high) if dash else int(low))
+    last = -1 if protocol.startswith("icmp") else int(low)  # a type alone means all its codes
+    span = rule_span(protocol, int(low), int(high) if dash else last)
     who: Peer = parse_network(peer) if "." in peer or ":" in peer else GroupPeer(peer)
     if peer.startswith("pl-"):
         who = PrefixListPeer(peer)
