@@ -38,6 +38,8 @@ class Disagreement:
 def write_estate(estate: Json, folder: Path) -> None:
     """The estate as files, in the layouts that the AWS CLI and the README of the readers know."""
     plain = {key: value for key, value in estate.items() if isinstance(value, list)}
+    if not plain.get("Listeners"):
+        plain.pop("Listeners", None)  # an empty answer would say of its load balancer that it has none
     plain["TransitGatewayRoutes"] = [
         {"TransitGatewayRouteTableId": name, **answer}
         for name, answer in estate.get("TransitGatewayRoutes", {}).items()

@@ -14,6 +14,7 @@ from tests.oracle.routing import (
     agreed,
     along,
     attached_gateway,
+    component,
     edge_is_open,
     foreign_peering,
     hidden_way,
@@ -26,7 +27,22 @@ from tests.oracle.routing import (
     public_nat,
 )
 from tests.oracle.rules import acl_admits, acl_admits_answer, active_peerings, attachments_of, exists, groups_admit
-from tests.oracle.world import ICMP, TCP, UDP, Address, Hop, Json, Nic, Service, World, address, inside, remembered
+from tests.oracle.world import (
+    ICMP,
+    TCP,
+    UDP,
+    Address,
+    Hop,
+    Json,
+    Nic,
+    Service,
+    World,
+    address,
+    block,
+    inside,
+    remembered,
+    without,
+)
 
 NAT_PORTS = (1024, 65535)
 Ports = tuple[int, int]
@@ -87,11 +103,30 @@ def a_first(world: World, source: str, s: Address, target: str, d: Address, serv
     if i.subnet != j.subnet:
         if not acl_admits(world, i.subnet, True, d, service, may):  # 2
             return False
-        if not leads_to_vpc(world, i.subnet, d, j.vpc, may):  # 3
+        if (
+            may
+            and leads_to_vpc(world, i.subnet, d, j.vpc, True, "hidden")
+            and somebody_admitted(world, target, service)
+        ):
+            return True  # what is not looked into may rewrite the source (§6)
+        if not leads_to_vpc(world, i.subnet, d, j.vpc, may, "plain" if may else "any"):  # 3
             return False
         if not acl_admits(world, j.subnet, False, s, service, may):  # 4
             return False
     return groups_admit(world, target, True, s, service, True, may)  # 5
+
+
+@remembered
+def somebody_admitted(world: World, target: str, service: Service) -> bool:
+    """Do the target's ingress groups possibly admit the service from anybody at all?"""
+    near = component(world, world.nics[target].vpc)
+    inside_ = [s for nic in world.nics.values() if nic.vpc in near for s in own_addresses(world, nic.id)]
+    spans = [block("0.0.0.0/0"), block("::/0")]
+    for hole in world.vpc_blocks:
+        spans = without(spans, hole)
+    return any(groups_admit(world, target, True, s, service, True, True) for s in inside_) or any(
+        groups_admit(world, target, True, x, service, False, True) for x in world.representatives(spans)
+    )
 
 
 @remembered

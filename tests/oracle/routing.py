@@ -145,23 +145,27 @@ def handed_on(world: World, link: Json, target: Address) -> tuple[bool, bool]:
 
 
 @remembered
-def leads_to_vpc(world: World, subnet: str, target: Address, vpc: str, may: bool) -> bool:
-    """Path A, step 3: does the route from a subnet to a private address end in this VPC?"""
+def leads_to_vpc(world: World, subnet: str, target: Address, vpc: str, may: bool, how: str = "any") -> bool:
+    """Path A, step 3: does the route from a subnet to a private address end in this VPC?
+
+    ``how``: "plain" counts ways that are looked into all along, "hidden" those that are not, "any" both.
+    """
     home = world.vpc_of(subnet)
+    plain, hidden = how != "hidden", may and how != "plain" and vpc in component(world, home)
 
     def judge(hop: Hop) -> bool:
         if hop.kind in ("unknown", "hidden"):
-            return may and vpc in component(world, home)
+            return hidden
         if hop.kind == "local":
-            return home == vpc
+            return plain and home == vpc
         if hop.kind == "pcx":
             known = world.one("VpcPeeringConnections", "VpcPeeringConnectionId", hop.target)
             # Peering is not transitive: by a VPC that is not in the estate nothing comes to one that is.
-            return home != vpc and known in active_peerings(world, home, vpc)
+            return plain and home != vpc and known in active_peerings(world, home, vpc)
         if hop.kind == "tgw":
             return over_transit(hop.target)
         if hop.kind == "nat":
-            return may and behind_nat(hop.target)
+            return hidden and behind_nat(hop.target)
         return False  # internet and egress-only gateways, blackholes, no route
 
     def over_transit(name: str) -> bool:
@@ -172,28 +176,29 @@ def leads_to_vpc(world: World, subnet: str, target: Address, vpc: str, may: bool
 
     def arrives(name: str, hop: Hop) -> bool:
         if hop.kind == "unknown":
-            return may and vpc in component(world, home)
+            return hidden
         if hop.kind != "attachment":
             return False
         link = world.one("TransitGatewayVpcAttachments", "TransitGatewayAttachmentId", hop.target)
         if link is None:  # a VPN, a peer or a VPC that is not in the estate
-            return may and vpc in component(world, home)
+            return hidden
         if link["State"] != "available":
             return False
         there, elsewhere = handed_on(world, link, target)
         if may:
-            return (there and link["VpcId"] == vpc) or (elsewhere and vpc in component(world, home))
+            return (plain and there and link["VpcId"] == vpc) or (elsewhere and hidden)
         ends = [one for side in (home, vpc) for one in attachments_of(world, name, side)]
-        plain = all(acl_is_open(world, one) for end in ends for one in end["SubnetIds"])
-        return there and not elsewhere and link["VpcId"] == vpc and plain
+        open_ = all(acl_is_open(world, one) for end in ends for one in end["SubnetIds"])
+        return there and not elsewhere and link["VpcId"] == vpc and open_
 
     def behind_nat(name: str) -> bool:
         # A NAT gateway hands private destinations on by its own subnet's table (VPC guide, *NAT gateway use cases*);
         # the address it is seen under is not looked into, so this is possible, never certain.
         gateway = world.one("NatGateways", "NatGatewayId", name)
         if gateway is None or gateway.get("ConnectivityType") == "private":
-            return vpc in component(world, home)
-        return along(world, gateway["SubnetId"], target, may, lambda hop: hop.kind != "nat" and judge(hop))
+            return True
+        ways = hops(world, gateway["SubnetId"], target)
+        return any(hop.kind != "nat" and leads_to_vpc(world, gateway["SubnetId"], target, vpc, True) for hop in ways)
 
     return along(world, subnet, target, may, judge)
 
