@@ -67,7 +67,8 @@ def selector(matcher: Matcher, text: str) -> Selector:
         pass
     else:
         return _by_address(matcher, text, address)
-    if text == "internet" or "/" in text or text.split(":")[0] in (*_KINDS, "internet", "tag"):
+    kind, colon, _ = text.partition(":")
+    if text == "internet" or "/" in text or (colon and kind in (*_KINDS, "internet", "tag")):
         return _parsed(text)
     for kind in _KINDS:
         if text in matcher.names(kind):

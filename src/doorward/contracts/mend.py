@@ -33,6 +33,8 @@ from doorward.reach.trace import group_label
 from doorward.reach.world import Bound, World
 
 MOST_EXTRAS = 50
+MOST_SHARED = 4
+"""Other groups tried in place of those whose other members would gain by a rule."""
 MOST_RESTORATIONS = 64
 """Ways of putting back that are checked against the other contracts."""
 
@@ -122,6 +124,16 @@ class Mender:
             exact = open_up(self.world, question, bound, exact=True)
             if exact.draft is not None and self._unsafe(index, question, exact) is None:
                 opening, failed = exact, None
+        avoid = frozenset(opening.proposal.shared)
+        for _ in range(MOST_SHARED):
+            if failed is None or not opening.proposal.shared:
+                break
+            other = open_up(self.world, question, bound, avoid=avoid)
+            if other.draft is None:
+                break
+            avoid |= frozenset(other.proposal.shared)
+            if not other.proposal.wide and self._unsafe(index, question, other) is None:
+                opening, failed = other, None
         if failed is not None:
             return Mended(None, failed)
         assert opening.draft is not None

@@ -32,10 +32,6 @@ def admitted(world: World, subnet: str, egress: bool, span: Span, bound: Bound) 
     acl = world.estate.acls.get(id) if id is not None else None
     if acl is None or acl.unknown:
         return [AddressCell(*span, EMPTY if bound is Bound.LOWER else EVERYWHERE)]
-    if bound is Bound.UPPER and not egress and subnet in world.attached_subnets:
-        # What a transit gateway brings into its own subnet is not asked by that subnet's ACL
-        # (TGW, *Network ACLs for transit gateways*), whatever other traffic is.
-        return [AddressCell(*span, EVERYWHERE)]
     name = ("acl", acl.id, egress, span, bound)
     found = world.cache.get(name)
     if found is None:

@@ -174,11 +174,17 @@ def _admitted(rules: Policy, services: Intervals, need: int) -> int:
 # --- rules that give it -----------------------------------------------------------------------------------------
 
 
-def proposal(world: World, wanted: Iterable[Want], *, exact: bool = False) -> Proposal:
-    """The fewest exact rules. ``exact`` names the internet by all its networks instead of 0.0.0.0/0 and ::/0."""
+def proposal(
+    world: World, wanted: Iterable[Want], *, exact: bool = False, avoid: frozenset[str] = frozenset()
+) -> Proposal:
+    """The fewest exact rules.
+
+    ``exact`` names the internet by all its networks instead of 0.0.0.0/0 and ::/0; ``avoid`` are groups with other
+    members that are not to be taken.
+    """
     found = Proposal()
     for want in wanted:
-        hosts = _hosts(world, want, found)
+        hosts = _hosts(world, want, found, avoid)
         if hosts is None:
             return found
         for group, lacks in hosts:
@@ -188,7 +194,9 @@ def proposal(world: World, wanted: Iterable[Want], *, exact: bool = False) -> Pr
     return found
 
 
-def _hosts(world: World, want: Want, found: Proposal) -> list[tuple[str, list[tuple[Cls, int, Intervals]]]] | None:
+def _hosts(
+    world: World, want: Want, found: Proposal, avoid: frozenset[str]
+) -> list[tuple[str, list[tuple[Cls, int, Intervals]]]] | None:
     """Groups that get the rules, each with the lacks that it mends: members of the demand's side only, if possible."""
     ends = want.own.targets if want.direction == "ingress" else want.own.sources
     side = want.own.to if want.direction == "ingress" else want.own.from_
@@ -208,7 +216,7 @@ def _hosts(world: World, want: Want, found: Proposal) -> list[tuple[str, list[tu
     order = sorted(alone, key=lambda id: (id not in side.groups, -alone[id].bit_count(), id))
     chosen, fewest = cover([alone[id] for id in order], whole)
     if chosen is None:
-        order += sorted(shared, key=lambda id: (others_in(world, id, ends), id))
+        order += sorted(shared.keys() - avoid, key=lambda id: (others_in(world, id, ends), id))
         parts = [alone.get(id, 0) or shared[id] for id in order]
         # Fewest other members first, not fewest groups: what opens least is tried.
         chosen, fewest, left = [], False, whole
@@ -216,6 +224,9 @@ def _hosts(world: World, want: Want, found: Proposal) -> list[tuple[str, list[tu
             if part & left:
                 chosen.append(at)
                 left &= ~part
+        if left:
+            found.stuck = "every group that is left has other members"
+            return None
         found.shared += [order[at] for at in chosen if order[at] in shared]
     found.fewest &= fewest
     hosts: list[tuple[str, list[tuple[Cls, int, Intervals]]]] = []

@@ -80,22 +80,34 @@ def _side(
         crossing = need & ~component.subnet_bits[subnet]
         if not crossing:
             continue
+        asked = crossing & ~_unasked(component, cls, bound)
         first_service = services.spans[0][0]
         missing = crossing & ~routes.private(component, subnet, cls.key.vpc, bound)
         if missing:
             yield Lack(cls, direction, own, missing, first_service, family)
         for span in services.spans:
             for low, _, addresses in acls.admitted(component.world, subnet, out, span, bound):
-                missing = crossing & ~component.inside(addresses, bound)
+                missing = (crossing if out else asked) & ~component.inside(addresses, bound)
                 if missing:
                     yield Lack(cls, direction, own, missing, low, family)
                     break
         for span in back.spans:
             for _, _, addresses in acls.admitted(component.world, subnet, not out, span, bound):
-                missing = crossing & ~component.inside(addresses, bound)
+                missing = (asked if out else crossing) & ~component.inside(addresses, bound)
                 if missing:
                     yield Lack(cls, direction, own, missing, _asked(services, span, ephemeral), family)
                     break
+
+
+def _unasked(component: Component, cls: Cls, bound: Bound) -> int:
+    """Endpoints whose packets a class's own subnet may let in unasked (upper bound).
+
+    Where a transit gateway has an interface in the subnet, what it brings is not asked by the subnet's ACL (TGW,
+    *Network ACLs for transit gateways*); so is possibly all that comes from other VPCs, whatever way it takes.
+    """
+    if bound is Bound.LOWER or cls.key.subnet not in component.world.attached_subnets:
+        return 0
+    return component.all & ~component.vpc_bits.get(cls.key.vpc, 0)
 
 
 def _asked(services: Intervals, answer: Span, ephemeral: Span) -> int:
@@ -217,7 +229,7 @@ def _filtered(
             continue
         for low, high, addresses in entering:
             if low <= last and first <= high:
-                in_ = from_ & component.inside(addresses, bound)
+                in_ = from_ & (component.inside(addresses, bound) | _unasked(component, target, bound))
                 if in_:
                     yield from _families(component, source, target, in_, out, max(low, first), min(high, last))
 
@@ -234,7 +246,7 @@ def _answered(component: Component, flow: Flowing, ephemeral: Span, bound: Bound
             for cell in acls.admitted(component.world, target.subnet, True, span, bound):
                 out &= component.inside(cell.addresses, bound)
             for cell in acls.admitted(component.world, source.subnet, False, span, bound):
-                in_ &= component.inside(cell.addresses, bound)
+                in_ &= component.inside(cell.addresses, bound) | _unasked(component, flow.source, bound)
         if out and in_:
             yield from _families(component, flow.source, flow.target, out, in_, low, high)
 

@@ -6,10 +6,11 @@ Group references never match on this path, because the target sees the public ad
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from doorward.model.addresses import FAMILY_ALL, Family, V6
+from doorward.model.addresses import FAMILY_ALL, V4, V6, V6_SET, Family
 from doorward.model.intervals import EMPTY, Intervals, Span, union
 from doorward.model.services import ALL_OF_FAMILY
 from doorward.reach import routes
@@ -103,16 +104,52 @@ def public_packets(
                 continue
             wanted = services & accepts(world, cls, bound)
             admitted = _admitted(there, cls, wanted, bound)
-            senders = [
-                (here, source_bits, source)
-                for here, source_bits in sources.items()
-                if not seen_by_component(here, bound).isdisjoint(admitted)
-                for source in here.classes_in(source_bits)
-                if not seen_by_class(here, source, bound).isdisjoint(admitted)
-            ]
-            if senders:
-                for target in numbers_in(addressable):
-                    yield from _to_endpoint(senders, there, target, wanted, bound)
+            for mask, addresses in ((there.v4, V4), (there.v6, V6_SET)):
+                heard = admitted & addresses if addressable & mask else EMPTY
+                if not heard:
+                    continue
+                # Inside one VPC an IPv6 route is always local: who is near does not come this way.
+                near = cls.key.vpc if mask is there.v6 else None
+                senders = list(_senders(sources, heard, bound, near))
+                if senders:
+                    for target in numbers_in(addressable & mask):
+                        yield from _to_endpoint(senders, there, target, wanted, bound)
+
+
+def _senders(
+    sources: Ends, heard: Intervals, bound: Bound, near: str | None
+) -> Iterator[tuple[Component, int, Cls]]:
+    """Classes of sources that could be seen as one of some addresses."""
+    for here, bits in sources.items():
+        starts, owners, broad = _seen_index(here, bound)
+        numbers: set[int] = set()
+        for first, last in heard.spans:
+            numbers.update(owners[bisect_left(starts, first) : bisect_right(starts, last)])
+        numbers.update(number for addresses, number in broad if not addresses.isdisjoint(heard))
+        found = [cls for cls in (here.classes[number] for number in numbers) if bits & cls.bits and cls.key.vpc != near]
+        found.sort(key=lambda cls: (low := bits & cls.bits) & -low)
+        yield from ((here, bits, cls) for cls in found)
+
+
+def _seen_index(component: Component, bound: Bound) -> tuple[list[int], list[int], list[tuple[Intervals, int]]]:
+    """Single addresses as which interfaces could be seen, in order, with the class of each; ranges with theirs."""
+    name = ("seen", "index", bound)
+    found = component.cache.get(name)
+    if found is None:
+        points: list[tuple[int, int]] = []
+        broad: list[tuple[Intervals, int]] = []
+        for cls in component.classes:
+            wide: list[Span] = []
+            for first, last in seen_by_class(component, cls, bound).spans:
+                if last - first < 64:
+                    points.extend((address, cls.number) for address in range(first, last + 1))
+                else:
+                    wide.append((first, last))
+            if wide:
+                broad.append((Intervals(wide), cls.number))
+        points.sort()
+        found = component.cache[name] = ([address for address, _ in points], [number for _, number in points], broad)
+    return found  # type: ignore[return-value]  # the cache holds many kinds; this key only ever this one
 
 
 def _admitted(component: Component, cls: Cls, services: Intervals, bound: Bound) -> Intervals:

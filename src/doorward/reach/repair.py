@@ -41,10 +41,14 @@ class Opening:
     """No security group rules whatever make it hold."""
 
 
-def open_up(world: World, question: Question, bound: Bound, *, exact: bool = False) -> Opening:
-    """The fewest exact rules that make ``reach`` hold in a bound (lower: for certain)."""
+def open_up(
+    world: World, question: Question, bound: Bound, *, exact: bool = False, avoid: frozenset[str] = frozenset()
+) -> Opening:
+    """The fewest exact rules that make ``reach`` hold in a bound (lower: for certain); see ``demand.proposal``."""
     own = owns(world, question)
-    made = proposal(world, (want for one in own for want in wants(one, bound)), exact=exact)
+    made = proposal(world, (want for one in own for want in wants(one, bound)), exact=exact, avoid=avoid)
+    if avoid and made.stuck:
+        return Opening(None, made, stuck=made.stuck)
     draft = Draft(world, made.changes)
     packet = must.missing(draft.world, question, bound)
     if packet is None:

@@ -304,7 +304,7 @@ def _gateway_hop(world: World, target: Interface) -> Hop:
 def _public_hop(target: Interface, address: int) -> Hop:
     if address >= 1 << 128:
         return Hop("public-address", target.id, f"{show_address(address)} is addressable from the internet", "yes")
-    public = next((one for private, one in target.public if private == address), None)
+    public = next((one for private, one in target.public if address in (private, one)), None)
     if public is not None:
         return Hop("public-address", target.id, f"{show_address(public)} is {interface_label(target)}", "yes")
     if target.public_unknown or (target.public and target.wide):
