@@ -30,7 +30,6 @@ def test_ends(source: str, target: str) -> None:
     assert {"yes"} == {hop.passes for hop in found.hops}
 
 
-@pytest.mark.xfail(strict=True, reason="kind words are taken for selectors, colon or not")
 def test_bare_name_that_is_a_kind() -> None:
     """A group may be called ``db``, as the kind of selector is: without a colon it is a name."""
     assert KEPT == api.explain(BASE, "web", "db", "tcp/5432").outcome
