@@ -128,6 +128,33 @@ def test_ip_targets(account: Account) -> None:
     assert OPENS == account.both(WEB, LB, "tcp/443")
 
 
+@pytest.mark.xfail(strict=True, reason="the order of the file decides")
+def test_instance_targets_are_their_primary_interface(account: Account) -> None:
+    """*Target groups*: for instance targets "traffic is routed to instances using the primary private IP address
+    specified in the primary network interface", the one with device index 0, wherever it stands in the file."""
+    behind_alb(account, "tcp 8080 sg-lb")
+    second = account.one("NetworkInterfaces", "NetworkInterfaceId", "eni-app")
+    second["Attachment"]["DeviceIndex"] = 1
+    account.group("sg-shut")
+    account.interface("eni-first", "10.0.2.8", groups=["sg-shut"], instance="i-app")
+    first = account.one("NetworkInterfaces", "NetworkInterfaceId", "eni-first")
+    first["Attachment"]["DeviceIndex"] = 0
+    assert BROKEN == account.reach(WEB, LB, "tcp/443")
+    second["Attachment"]["DeviceIndex"], first["Attachment"]["DeviceIndex"] = 0, 1
+    assert KEPT == account.reach(WEB, LB, "tcp/443")
+
+
+@pytest.mark.xfail(strict=True, reason="the order of the file decides")
+def test_instance_targets_are_their_primary_address(account: Account) -> None:
+    """The same sentence: the primary private address, wherever it stands in the list."""
+    behind_alb(account, "tcp 8080 sg-lb", lb_egress=("tcp 8080 10.0.2.7/32",))
+    addresses = account.one("NetworkInterfaces", "NetworkInterfaceId", "eni-app")["PrivateIpAddresses"]
+    addresses.append({"PrivateIpAddress": "10.0.2.99", "Primary": False})
+    assert KEPT == account.reach(WEB, LB, "tcp/443")
+    addresses[0]["Primary"], addresses[1]["Primary"] = False, True
+    assert BROKEN == account.reach(WEB, LB, "tcp/443")
+
+
 def test_lambda_targets(account: Account) -> None:
     """*Lambda functions as targets*: functions are invoked by the API, no network is needed."""
     clients(account)

@@ -167,3 +167,41 @@ def test_another_instance_may_forward(account: Account) -> None:
     account.interface("eni-db", "10.1.1.7", groups=["sg-db"])
     account.route("rtb-vpc-1", "10.1.0.0/16 eni-box-1")
     assert CANNOT_TELL == account.never_reach(WEB, "interface:eni-db", "tcp/443")
+
+
+@pytest.mark.xfail(strict=True, reason="NAT64 is taken not to exist")
+def test_nat64(account: Account) -> None:
+    """VPC User Guide, *DNS64 and NAT64*: a NAT gateway translates 64:ff9b::/96 "to enable your IPv6 workloads to
+    communicate with IPv4 services": an interface without IPv4 may reach IPv4 addresses. That is not looked into."""
+    account.internet_gateway()
+    account.nat_gateway("nat-1", "subnet-b", "10.0.2.200", "198.51.100.99")
+    account.table("rtb-a", "64:ff9b::/96 nat-1", subnets=["subnet-a"])
+    account.group("sg-web")
+    account.interface("eni-web", "2001:db8:1:1::5", groups=["sg-web"])
+    assert KEPT != account.never_reach(WEB, OUT, "tcp/443")
+
+
+@pytest.mark.xfail(strict=True, reason="accelerators are not looked for")
+def test_global_accelerator(account: Account) -> None:
+    """Global Accelerator guide, *Secure VPC connections*: with an accelerator's interface in the VPC "you don't need
+    public IP addresses on the load balancer or EC2 instance. You also don't need an associated internet gateway
+    route": whom the groups admit may come, with the client's own address."""
+    account.internet_gateway()
+    account.group("sg-web", "tcp 443 0.0.0.0/0")
+    account.group("sg-accelerator")
+    account.interface("eni-web", "10.0.1.5", groups=["sg-web"])
+    account.interface("eni-ga", "10.0.1.250", groups=["sg-accelerator"], kind="global_accelerator_managed")
+    assert CANNOT_TELL == account.never_reach(V4, WEB, "tcp/443")
+    assert CANNOT_TELL == account.only_from("10.0.0.0/16", WEB, "tcp/443")
+    assert KEPT == account.never_reach(V4, WEB, "tcp/444")
+    assert names(account.judge("never-reach", V4, WEB, "tcp/443"), "eni-ga")
+
+
+@pytest.mark.xfail(strict=True, reason="link-local services are taken to be out of reach")
+@pytest.mark.parametrize("address", ["169.254.169.254/32", "169.254.169.253/32", "fd00:ec2::254/128"])
+def test_link_local_services(account: Account, address: str) -> None:
+    """VPC User Guide, *Security groups*: groups do not filter traffic with Amazon DNS, instance metadata and the like;
+    these addresses answer whatever routes say. Whether an instance stands behind an interface is not always known."""
+    account.group("sg-web", egress=[])
+    account.interface("eni-web", "10.0.1.5", "2001:db8:1:1::5", groups=["sg-web"], instance="i-web")
+    assert KEPT != account.never_reach(WEB, address, "tcp/80")
