@@ -82,22 +82,24 @@ class Component:
         self._number()
 
     def _number(self) -> None:
-        pairs: list[tuple[int, int]] = []
+        known: list[int] = []
+        owners: list[int] = []
         wide: list[tuple[Span, int]] = []
         for ordinal, interface in enumerate(self.interfaces):
-            for first, last in interface.addresses:
-                if first == last:
-                    pairs.append((first, ordinal))
+            for span in interface.addresses:
+                if span[0] == span[1]:
+                    known.append(span[0])
+                    owners.append(ordinal)
                 else:
-                    wide.append(((first, last), ordinal))
+                    wide.append((span, ordinal))
             for span in interface.wide:
                 wide.append((span, ordinal))
-        pairs.sort()
-        self.starts = [address for address, _ in pairs]
+        order = sorted(range(len(known)), key=known.__getitem__)
+        self.starts = [known[at] for at in order]
         """Address of every endpoint whose address is known, in order."""
-        self.owner = [ordinal for _, ordinal in pairs]
+        self.owner = [owners[at] for at in order]
         """Ordinal (in ``interfaces``) of the interface of every endpoint."""
-        self.points = len(pairs)
+        self.points = len(known)
         self.wide = [span for span, _ in wide]
         """Ranges of the endpoints behind the points (numbers ``points`` …): unknown addresses and delegated prefixes."""
         self.unknown_wide = [span in self.interfaces[ordinal].wide for span, ordinal in wide]
@@ -117,17 +119,31 @@ class Component:
     def _classify(self) -> None:
         balancer_of = self.world.balancer_of
         by_key: dict[ClassKey, Cls] = {}
+        # Most interfaces share one tuple of groups with others, which is found faster than an equal one.
+        alike: dict[tuple[int, str, str], Cls] = {}
         self.classes: list[Cls] = []
         class_of_interface: list[Cls] = []
         for interface in self.interfaces:
-            owner = "nat" if interface.kind == "nat_gateway" else balancer_of.get(interface.id, "")
-            key = ClassKey(
-                interface.groups, interface.vpc, interface.subnet, owner, interface.maybe_groups, interface.groups_unknown
+            plain = (
+                interface.kind != "nat_gateway"
+                and not interface.maybe_groups
+                and interface.groups_unknown is None
+                and interface.id not in balancer_of
             )
-            found = by_key.get(key)
+            quick = (id(interface.groups), interface.subnet, interface.vpc)
+            found = alike.get(quick) if plain else None
             if found is None:
-                found = by_key[key] = Cls(len(self.classes), key)
-                self.classes.append(found)
+                owner = "nat" if interface.kind == "nat_gateway" else balancer_of.get(interface.id, "")
+                key = ClassKey(
+                    interface.groups, interface.vpc, interface.subnet, owner, interface.maybe_groups,
+                    interface.groups_unknown,
+                )  # fmt: skip
+                found = by_key.get(key)
+                if found is None:
+                    found = by_key[key] = Cls(len(self.classes), key)
+                    self.classes.append(found)
+                if plain:
+                    alike[quick] = found
             found.interfaces.append(interface)
             class_of_interface.append(found)
         self.class_of = [class_of_interface[ordinal] for ordinal in self.owner]
@@ -141,13 +157,9 @@ class Component:
             cls.bits6 = cls.bits & self.v6
 
     @cached_property
-    def endpoints_of(self) -> dict[str, list[int]]:
+    def endpoints_of(self) -> Endpoints:
         """Interface id → its endpoint numbers."""
-        found: dict[str, list[int]] = defaultdict(list)
-        ids = [interface.id for interface in self.interfaces]
-        for number, ordinal in enumerate(self.owner):
-            found[ids[ordinal]].append(number)
-        return found
+        return Endpoints(self)
 
     @cached_property
     def by_group(self) -> dict[str, list[Cls]]:
@@ -276,12 +288,49 @@ class Component:
     def single(self, bits: int) -> str | None:
         """The one interface that owns all of a set of endpoints, or None when there are several."""
         first = self.owner[(bits & -bits).bit_length() - 1]
-        bits &= ~bits_of(self.endpoints_of[self.interfaces[first].id])
+        bits &= ~bits_of(self.endpoints_of.of(first))
         return None if bits else self.interfaces[first].id
 
     def of_interface(self, interface: str) -> int:
         """Endpoints of one interface as bits."""
         return bits_of(self.endpoints_of.get(interface, ()))
+
+
+class Endpoints(Mapping[str, list[int]]):
+    """Interface id → its endpoint numbers, ascending; looked up by address when asked, since few are asked about."""
+
+    def __init__(self, component: Component) -> None:
+        self._component = component
+        self._ordinals = {interface.id: ordinal for ordinal, interface in enumerate(component.interfaces)}
+        self._wide: dict[int, list[int]] = {}
+        for number in range(component.points, component.count):
+            self._wide.setdefault(component.owner[number], []).append(number)
+
+    def of(self, ordinal: int) -> list[int]:
+        """Endpoint numbers of an interface by its place in ``Component.interfaces``."""
+        starts, owner = self._component.starts, self._component.owner
+        found: set[int] = set()
+        for first, last in self._component.interfaces[ordinal].addresses:
+            if first != last:
+                continue
+            at = bisect_left(starts, first)
+            while at < len(starts) and starts[at] == first:
+                if owner[at] == ordinal:
+                    found.add(at)
+                at += 1
+        return sorted(found) + self._wide.get(ordinal, [])
+
+    def __getitem__(self, id: str) -> list[int]:
+        return self.of(self._ordinals[id])
+
+    def __contains__(self, id: object) -> bool:
+        return id in self._ordinals
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ordinals)
+
+    def __len__(self) -> int:
+        return len(self._ordinals)
 
 
 class World:
