@@ -192,7 +192,6 @@ def test_acl_of_a_shared_subnet(account: Account) -> None:
     assert KEPT != account.never_reach(WEB, DB, "tcp/443")
 
 
-@pytest.mark.xfail(strict=True, reason="the ACL is taken to be open for everybody")
 def test_acl_of_a_shared_subnet_for_others(account: Account) -> None:
     """Same page: the exception is for traffic "from the transit gateway to the instances": what comes from another
     subnet of the VPC is filtered as ever."""
