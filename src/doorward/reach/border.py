@@ -5,6 +5,7 @@ Rule book: ``docs/reference/semantics.md`` §4 B and C. Sets of addresses in, se
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import NamedTuple
 
 from doorward.model.addresses import EVERYWHERE, INTERNET, V4, V6_SET
@@ -21,18 +22,19 @@ PRIVATE = EVERYWHERE - INTERNET
 """Addresses that the internet does not route."""
 
 
+SPECIAL = (ICMP, TCP, UDP, ICMPV6)
+"""Protocols whose answers are not simply the same protocol."""
+
+
 def answers(services: Intervals, ephemeral: Span) -> Intervals:
     """All answers to a set of services that ACLs must pass."""
     found: list[Span] = []
     for first, last in services.spans:
-        for protocol in range(first // BLOCK, last // BLOCK + 1):
-            low, high = max(first, protocol * BLOCK), min(last, protocol * BLOCK + BLOCK - 1)
-            if protocol in (ICMP, ICMPV6):
-                request = protocol * BLOCK + (8 if protocol == ICMP else 128) * 256
-                if low <= request + 255 and request <= high:
-                    low = request
-                else:
-                    continue
+        for low, high in by_answer((first, last)):
+            protocol = low // BLOCK
+            if protocol not in SPECIAL:
+                found.append((protocol * BLOCK, high // BLOCK * BLOCK + BLOCK - 1))
+                continue
             span = answer_to(low, ephemeral)
             if span is not None:
                 found.append(span)
@@ -86,36 +88,43 @@ def arrivals(
         if ephemeral is not None:
             out = routes.outward(world, subnet, vpc, bound)
             back = out.internet | out.hidden if upper else out.internet
-            cells = [
-                AddressCell(low, high, addresses & back & _answered(world, subnet, True, (low, high), ephemeral, bound))
-                for low, high, addresses in _by_answer(cells)
-            ]
+            returned = answered(world, subnet, True, span, ephemeral, bound)
+            cells = cut(span, [AddressCell(low, high, have & back) for low, high, have in cells], returned)
         found = component.cache[name] = cells
     return found  # type: ignore[return-value]  # the cache holds many kinds; this key only ever this one
 
 
 def by_answer(span: Span) -> list[Span]:
-    """A span of services cut where the kind of answer changes: at protocols, and around ICMP echo requests."""
+    """A span of services cut where the kind of answer changes: at TCP, UDP and ICMP, and around ICMP echo requests."""
     low, high = span
-    edges = {low}
-    for protocol in range(low // BLOCK, high // BLOCK + 1):
-        start = protocol * BLOCK
-        marks = [start]
-        if protocol == ICMP:
-            marks += [start + 8 * 256, start + 9 * 256]
-        elif protocol == ICMPV6:
-            marks += [start + 128 * 256, start + 129 * 256]
-        edges.update(mark for mark in marks if low < mark <= high)
-    ordered = sorted(edges)
-    return list(zip(ordered, [edge - 1 for edge in ordered[1:]] + [high], strict=True))
+    inner = _MARKS[bisect_right(_MARKS, low) : bisect_right(_MARKS, high)]
+    edges = (low, *inner)
+    return list(zip(edges, (*(edge - 1 for edge in inner), high), strict=True))
 
 
-def _by_answer(cells: list[AddressCell]) -> list[AddressCell]:
-    return [AddressCell(*span, addresses) for low, high, addresses in cells for span in by_answer((low, high))]
+_MARKS = tuple(
+    sorted(
+        {block(protocol)[0] for protocol in SPECIAL}
+        | {block(protocol)[1] + 1 for protocol in SPECIAL}
+        | {ICMP * BLOCK + 8 * 256, ICMP * BLOCK + 9 * 256, ICMPV6 * BLOCK + 128 * 256, ICMPV6 * BLOCK + 129 * 256}
+    )
+)
 
 
-def _answered(world: World, subnet: str, egress: bool, span: Span, ephemeral: Span, bound: Bound) -> Intervals:
-    return acls.admitted_all(world, subnet, egress, answers(Intervals([span]), ephemeral), bound)
+def answered(world: World, subnet: str, egress: bool, span: Span, ephemeral: Span, bound: Bound) -> list[AddressCell]:
+    """Addresses to (egress) or from which the ACL of a subnet passes the answers to a span of services, by service."""
+    name = ("answers", acls.acl_of(world, subnet), egress, span, ephemeral, bound)
+    found = world.cache.get(name)
+    if found is None:
+        cells: list[AddressCell] = []
+        for low, high in by_answer(span):
+            if low // BLOCK in SPECIAL:
+                replies = answers(Intervals([(low, high)]), ephemeral)
+                cells.append(AddressCell(low, high, acls.admitted_all(world, subnet, egress, replies, bound)))
+            else:
+                cells.extend(acls.admitted(world, subnet, egress, (low, high), bound))
+        found = world.cache[name] = cells
+    return found  # type: ignore[return-value]  # the cache holds many kinds; this key only ever this one
 
 
 def edge_routed(world: World, vpc: str) -> bool:
@@ -183,12 +192,13 @@ def _departures(component: Component, cls: Cls, span: Span, bound: Bound, epheme
         for egress in (False, True):
             edges = acls.admitted(world, there, egress=egress, span=span, bound=bound)
             layers.append([AddressCell(low, high, EVERYWHERE) for low, high, _ in edges])
+    layers.append(
+        [AddressCell(low, high, EVERYWHERE) for low, high in by_answer(span)]
+        if ephemeral is None
+        else answered(world, subnet, False, span, ephemeral, bound)
+    )
     found: list[Departure] = []
-    for low, high, addresses in _by_answer(cut(span, *layers)):
-        back = EVERYWHERE
-        if ephemeral is not None:
-            back = _answered(world, subnet, False, (low, high), ephemeral, bound)
-        addresses = addresses & back
+    for low, high, addresses in cut(span, *layers):
         nat: list[Translated] = []
         if low // BLOCK in (ICMP, TCP, UDP):
             for gateway, routed in out.nat.items():

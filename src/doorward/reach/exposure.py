@@ -6,16 +6,17 @@ from collections.abc import Iterator
 
 from doorward.model.addresses import FAMILY_ALL, V6
 from doorward.model.estate import Estate, Interface
-from doorward.model.intervals import EMPTY, Intervals
+from doorward.model.intervals import Intervals, Span
 from doorward.model.rules import AnyPeer, GroupPeer, PrefixListPeer
 from doorward.model.services import ALL_OF_FAMILY, EPHEMERAL
 from doorward.model.verdict import Exposed
-from doorward.reach.border import arrivals
+from doorward.reach import acls, routes
+from doorward.reach.border import arrivals, edge_routed
 from doorward.reach.ends import accepts
 from doorward.reach.policy import policy
 from doorward.reach.world import Bound, Cls, Component, World
 
-Opened = dict[tuple[Intervals, bool, bool], Intervals]
+Opened = dict[tuple[Intervals, bool, bool], list[Span]]
 """(sources, answered, certain) → services."""
 
 
@@ -47,9 +48,10 @@ def _of_component(component: Component) -> Iterator[Exposed]:
             if not opened:
                 continue
             rules = {sources: _rules(component, cls, sources) for sources, _, _ in opened}
+            services_of = {key: Intervals(spans) for key, spans in opened.items()}
             for interface in cls.interfaces:
                 for address, known in _public(component, interface, family, bits):
-                    for (sources, answered, certain), services in opened.items():
+                    for (sources, answered, certain), services in services_of.items():
                         yield Exposed(
                             interface.id, interface.name or interface.description, address, services, sources, answered,
                             certain and known, rules[sources], interface.groups,
@@ -60,45 +62,78 @@ def _opened(component: Component, cls: Cls, family: int) -> Opened:
     world = component.world
     whole = world.internet & Intervals([FAMILY_ALL[6 if family == 6 else 4]])
     states: Opened = {}
-    taken: list[tuple[Intervals, Intervals]] = []
-    for bound in (Bound.LOWER, Bound.UPPER):
+    taken: list[tuple[Intervals, Span]] = []
+    for bound in (Bound.LOWER,) if _certain(component, cls) else (Bound.LOWER, Bound.UPPER):
         listened = accepts(world, cls, bound) & ALL_OF_FAMILY[6 if family == 6 else 4]
         for span in listened.spans:
-            answered = {
-                (cell.first, cell.last): cell.addresses & whole
-                for cell in arrivals(component, cls, span, bound, EPHEMERAL)
-                if cell.addresses
-            }
-            for low, high, addresses in arrivals(component, cls, span, bound):
-                here = addresses & whole
-                if not here:
-                    continue
-                services = Intervals([(low, high)])
-                for piece, back in answered.items():
-                    both = services & Intervals([piece])
-                    if both and here <= back:
-                        _add(states, taken, here, True, bound, both)
-                        services = services - both
-                if services:
-                    _add(states, taken, here, False, bound, services)
+            first_packets = arrivals(component, cls, span, bound)
+            if not any(cell.addresses for cell in first_packets):
+                continue
+            opening = iter(arrivals(component, cls, span, bound, EPHEMERAL))
+            back = next(opening)
+            for low, high, addresses in first_packets:
+                here = _public_part(world, addresses, whole)
+                # Cells of what opens are never wider than those of what arrives: they are cut from them.
+                while True:
+                    if here:
+                        answered = back.addresses == addresses or here <= back.addresses
+                        _add(states, taken, here, answered, bound, (back.first, back.last))
+                    if back.last >= high:
+                        break
+                    back = next(opening)
+                back = next(opening, back)
     return states
 
 
+def _certain(component: Component, cls: Cls) -> bool:
+    """Whether nothing that decides about a class is unknown, so that both bounds are the same."""
+    world, key = component.world, cls.key
+    acl = world.estate.acls.get(acls.acl_of(world, key.subnet) or "")
+    if key.unknown or key.maybe or edge_routed(world, key.vpc) or acl is None or acl.unknown:
+        return False
+    if not all(entry.certain for entry in acl.entries) or component.public[0] & cls.bits != component.public[1] & cls.bits:
+        return False
+    if world.balancer_of.get(cls.interfaces[0].id) and world.balancer(cls.key.owner).listeners is None:
+        return False
+    if routes.outward(world, key.subnet, key.vpc, Bound.UPPER).hidden or key.vpc not in world.estate.vpcs:
+        return False
+    lists = world.estate.prefix_lists
+    for name in key.groups:
+        group = world.estate.groups.get(name)
+        if group is None:
+            return False
+        for rule in group.rules:
+            peer = rule.peer
+            if not rule.certain or isinstance(peer, AnyPeer):
+                return False
+            if isinstance(peer, PrefixListPeer) and (peer.prefix_list not in lists or lists[peer.prefix_list].cidrs is None):
+                return False
+    return True
+
+
+def _public_part(world: World, addresses: Intervals, whole: Intervals) -> Intervals:
+    name = ("public part", addresses, whole.first)
+    found = world.cache.get(name)
+    if found is None:
+        found = world.cache[name] = addresses & whole
+    assert isinstance(found, Intervals)
+    return found
+
+
 def _add(
-    states: Opened, taken: list[tuple[Intervals, Intervals]], sources: Intervals, answered: bool, bound: Bound,
-    services: Intervals,
-) -> None:  # fmt: skip
+    states: Opened, taken: list[tuple[Intervals, Span]], sources: Intervals, answered: bool, bound: Bound, services: Span
+) -> None:
     """Note a finding; what the lower bound already has is not repeated for the upper."""
     if bound is Bound.UPPER:
+        left = Intervals([services])
         for have_sources, have_services in taken:
             if sources <= have_sources:
-                services = services - have_services
-        if not services:
-            return
+                left = left - Intervals([have_services])
+        if left:
+            states.setdefault((sources, answered, False), []).extend(left.spans)
     else:
         taken.append((sources, services))
-    key = (sources, answered, bound is Bound.LOWER)
-    states[key] = states.get(key, EMPTY) | services
+        states.setdefault((sources, answered, True), []).append(services)
 
 
 def _public(component: Component, interface: Interface, family: int, bits: int) -> Iterator[tuple[int, bool]]:

@@ -33,7 +33,7 @@ class AddressCell(NamedTuple):
 class Policy:
     """The united groups of a class, in one direction and bound."""
 
-    __slots__ = ("_address_cells", "_bit_cells", "_covers", "bound", "component", "direction", "open", "rules", "vpc")
+    __slots__ = ("_address_cells", "_bit_cells", "_by_address", "_covers", "bound", "component", "direction", "open", "rules", "vpc")
 
     def __init__(self, component: Component, cls: Cls, direction: Direction, bound: Bound) -> None:
         self.component = component
@@ -59,6 +59,7 @@ class Policy:
                     found[rule] = None
         self.rules: list[Rule] = list(found)
         self._bit_cells: dict[Span, list[BitCell]] = {}
+        self._by_address: list[Rule] | None = None
         self._address_cells: dict[Span, list[AddressCell]] = {}
         self._covers: dict[Span, int] = {}
 
@@ -79,7 +80,7 @@ class Policy:
             return [BitCell(*span, self.component.all)]
         found = self._bit_cells.get(span)
         if found is None:
-            found = [BitCell(low, high, self._bits(rules)) for low, high, rules in self._pieces(span)]
+            found = [BitCell(low, high, self._bits(rules)) for low, high, rules in _pieces(self.rules, span)]
             self._bit_cells[span] = found
         return found
 
@@ -89,27 +90,17 @@ class Policy:
             return [AddressCell(*span, EVERYWHERE)]
         found = self._address_cells.get(span)
         if found is None:
-            found = [AddressCell(low, high, self._addresses(rules)) for low, high, rules in self._pieces(span)]
+            if self._by_address is None:
+                self._by_address = [rule for rule in self.rules if not isinstance(rule.peer, GroupPeer)]
+            found = []
+            for low, high, rules in _pieces(self._by_address, span):
+                addresses = self._addresses(rules)
+                if found and found[-1].addresses == addresses:
+                    found[-1] = AddressCell(found[-1].first, high, addresses)
+                else:
+                    found.append(AddressCell(low, high, addresses))
             self._address_cells[span] = found
         return found
-
-    def _pieces(self, span: Span) -> list[tuple[int, int, list[Rule]]]:
-        first, last = span
-        touching = [rule for rule in self.rules if rule.service[0] <= last and first <= rule.service[1]]
-        cuts = {first}
-        for rule in touching:
-            low, high = rule.service
-            if low > first:
-                cuts.add(low)
-            if high < last:
-                cuts.add(high + 1)
-        if len(cuts) == 1:
-            return [(first, last, touching)]
-        edges = sorted(cuts)
-        return [
-            (low, high, [rule for rule in touching if rule.service[0] <= low and high <= rule.service[1]])
-            for low, high in zip(edges, [edge - 1 for edge in edges[1:]] + [last], strict=True)
-        ]
 
     def _bits(self, rules: list[Rule]) -> int:
         component = self.component
@@ -153,6 +144,25 @@ class Policy:
         if found is not None and found.cidrs is not None:
             return found.cidrs
         return EMPTY if self.bound is Bound.LOWER else EVERYWHERE
+
+
+def _pieces(all_rules: list[Rule], span: Span) -> list[tuple[int, int, list[Rule]]]:
+    first, last = span
+    touching = [rule for rule in all_rules if rule.service[0] <= last and first <= rule.service[1]]
+    cuts = {first}
+    for rule in touching:
+        low, high = rule.service
+        if low > first:
+            cuts.add(low)
+        if high < last:
+            cuts.add(high + 1)
+    if len(cuts) == 1:
+        return [(first, last, touching)]
+    edges = sorted(cuts)
+    return [
+        (low, high, [rule for rule in touching if rule.service[0] <= low and high <= rule.service[1]])
+        for low, high in zip(edges, [edge - 1 for edge in edges[1:]] + [last], strict=True)
+    ]
 
 
 def policy(component: Component, cls: Cls, direction: Direction, bound: Bound) -> Policy:

@@ -15,7 +15,7 @@ from doorward.model.intervals import Intervals, Span
 from doorward.model.rules import Direction
 from doorward.model.services import ALL_OF_FAMILY
 from doorward.reach import acls, routes
-from doorward.reach.border import answers, by_answer
+from doorward.reach.border import answered, answers
 from doorward.reach.policy import policy
 from doorward.reach.world import Bound, Cls, Component
 
@@ -240,15 +240,21 @@ def _answered(component: Component, flow: Flowing, ephemeral: Span, bound: Bound
     sources = flow.sources & routes.private(component, target.subnet, target.vpc, bound)
     if not sources:
         return
-    for low, high in by_answer((flow.first, flow.last)):
-        out, in_ = sources, flow.targets
-        for span in answers(Intervals([(low, high)]), ephemeral).spans:
-            for cell in acls.admitted(component.world, target.subnet, True, span, bound):
-                out &= component.inside(cell.addresses, bound)
-            for cell in acls.admitted(component.world, source.subnet, False, span, bound):
-                in_ &= component.inside(cell.addresses, bound) | _unasked(component, flow.source, bound)
-        if out and in_:
-            yield from _families(component, flow.source, flow.target, out, in_, low, high)
+    span = (flow.first, flow.last)
+    leaving = answered(component.world, target.subnet, True, span, ephemeral, bound)
+    returning = answered(component.world, source.subnet, False, span, ephemeral, bound)
+    unasked = _unasked(component, flow.source, bound)
+    for first, last, addresses in leaving:
+        out = sources & component.inside(addresses, bound)
+        if not out:
+            continue
+        for start, end, entering in returning:
+            if start <= last and first <= end:
+                in_ = flow.targets & (component.inside(entering, bound) | unasked)
+                if in_:
+                    yield from _families(
+                        component, flow.source, flow.target, out, in_, max(first, start), min(last, end)
+                    )
 
 
 def _families(
