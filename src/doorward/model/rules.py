@@ -64,10 +64,14 @@ Rules: TypeAlias = tuple[Rule, ...]
 class Group:
     """A security group; its rules are decoded when first asked for, since large estates touch few of them.
 
-    Treat as immutable. ``load`` returns all rules (both directions) and may raise ``Unreadable``.
+    Treat as immutable. ``load`` returns all rules (both directions) and may raise ``Unreadable``; ``load_part`` returns
+    those of one direction that touch a span of services, for less.
     """
 
-    __slots__ = ("_load", "_rules", "description", "id", "name", "origin", "owner", "raw", "region", "tags", "vpc")
+    __slots__ = (
+        "_load", "_load_part", "_parts", "_rules", "description", "id", "name", "origin", "owner", "raw", "region", "tags",
+        "vpc",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -82,6 +86,7 @@ class Group:
         origin: str | None = None,
         rules: Rules | None = None,
         load: Callable[[], Rules] | None = None,
+        load_part: Callable[[Direction, Span], Rules] | None = None,
         raw: object = None,
     ) -> None:
         self.id = id
@@ -94,6 +99,8 @@ class Group:
         self.origin = origin
         self._rules = rules if load is None else None
         self._load = load
+        self._load_part = load_part
+        self._parts: dict[tuple[Direction, Span], Rules] | None = None
         self.raw = raw
         """Opaque, comparable bytes of the undecoded rules, or None: equal bytes mean equal rules."""
         if rules is None and load is None:
@@ -106,6 +113,24 @@ class Group:
             assert self._load is not None
             self._rules = self._load()
         return self._rules
+
+    def touching(self, direction: Direction, span: Span) -> Rules:
+        """The rules of one direction that allow any of a span of services."""
+        if self._parts is None:
+            self._parts = {}
+        found = self._parts.get((direction, span))
+        if found is None:
+            if self._rules is None and self._load_part is not None:
+                found = self._load_part(direction, span)
+            else:
+                first, last = span
+                found = tuple(
+                    rule
+                    for rule in self.rules
+                    if rule.direction == direction and rule.service[0] <= last and first <= rule.service[1]
+                )
+            self._parts[direction, span] = found
+        return found
 
     @property
     def ingress(self) -> Rules:

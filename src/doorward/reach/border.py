@@ -6,6 +6,7 @@ Rule book: ``docs/reference/semantics.md`` §4 B and C. Sets of addresses in, se
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import lru_cache
 from typing import NamedTuple
 
 from doorward.model.addresses import EVERYWHERE, INTERNET, V4, V6_SET
@@ -41,13 +42,20 @@ def answers(services: Intervals, ephemeral: Span) -> Intervals:
     return Intervals(found)
 
 
+@lru_cache(maxsize=1 << 16)
+def _meet(one: Intervals, other: Intervals) -> Intervals:
+    """The intersection; the same few sets meet again and again."""
+    return one & other
+
+
 def cut(span: Span, *layers: list[AddressCell]) -> list[AddressCell]:
     """Intersect layers of cells over one span of services."""
     current = layers[0]
     for layer in layers[1:]:
         if len(layer) == 1:
             addresses = layer[0].addresses
-            current = [AddressCell(low, high, have & addresses) for low, high, have in current]
+            if addresses != EVERYWHERE:
+                current = [AddressCell(low, high, _meet(have, addresses)) for low, high, have in current]
             continue
         pieces: list[AddressCell] = []
         j = 0
@@ -56,8 +64,13 @@ def cut(span: Span, *layers: list[AddressCell]) -> list[AddressCell]:
                 j += 1
             k = j
             while k < len(layer) and layer[k].first <= high:
-                piece = AddressCell(max(low, layer[k].first), min(high, layer[k].last), have & layer[k].addresses)
-                pieces.append(piece)
+                first, last, addresses = layer[k]
+                both = have if not have.spans or addresses == EVERYWHERE else _meet(have, addresses)
+                first, last = max(low, first), min(high, last)
+                if pieces and pieces[-1].addresses is both and pieces[-1].last == first - 1 and first > low:
+                    pieces[-1] = AddressCell(pieces[-1].first, last, both)
+                else:
+                    pieces.append(AddressCell(first, last, both))
                 k += 1
         current = pieces
     return current
@@ -82,14 +95,14 @@ def arrivals(
     if found is None:
         cells = cut(
             span,
-            policy(component, cls, "ingress", bound).outside(span),
+            policy(component, cls, "ingress", bound).internet(span),
             acls.admitted(world, subnet, egress=False, span=span, bound=bound),
         )
         if ephemeral is not None:
             out = routes.outward(world, subnet, vpc, bound)
             back = out.internet | out.hidden if upper else out.internet
             returned = answered(world, subnet, True, span, ephemeral, bound)
-            cells = cut(span, [AddressCell(low, high, have & back) for low, high, have in cells], returned)
+            cells = cut(span, [AddressCell(low, high, _meet(have, back)) for low, high, have in cells], returned)
         found = component.cache[name] = cells
     return found  # type: ignore[return-value]  # the cache holds many kinds; this key only ever this one
 

@@ -6,11 +6,12 @@ What does not live here: ACLs, routes, and who is asked about.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from doorward.model.addresses import EVERYWHERE
+from doorward.model.addresses import EVERYWHERE, INTERNET
 from doorward.model.intervals import EMPTY, Intervals, Span
-from doorward.model.rules import AnyPeer, Direction, GroupPeer, PrefixListPeer, Rule
+from doorward.model.rules import AnyPeer, Direction, Group, GroupPeer, PrefixListPeer, Rule
 from doorward.reach.world import Bound, Cls, Component
 
 
@@ -33,7 +34,7 @@ class AddressCell(NamedTuple):
 class Policy:
     """The united groups of a class, in one direction and bound."""
 
-    __slots__ = ("_address_cells", "_bit_cells", "_by_address", "_covers", "bound", "component", "direction", "open", "rules", "vpc")
+    __slots__ = ("_address_cells", "_bit_cells", "_covers", "_public_cells", "bound", "component", "direction", "groups", "open", "vpc")
 
     def __init__(self, component: Component, cls: Cls, direction: Direction, bound: Bound) -> None:
         self.component = component
@@ -47,21 +48,37 @@ class Policy:
         if upper and key.unknown:
             self.open = True
         groups = component.world.estate.groups
-        found: dict[Rule, None] = {}
+        self.groups: list[Group] = []
         for name in names:
             group = groups.get(name)
             if group is None:
                 # An interface names it, so it exists, but its rules were not given: unknown.
                 self.open = self.open or upper
-                continue
-            for rule in group.rules:
-                if rule.direction == direction and (upper or rule.certain):
-                    found[rule] = None
-        self.rules: list[Rule] = list(found)
+            else:
+                self.groups.append(group)
         self._bit_cells: dict[Span, list[BitCell]] = {}
-        self._by_address: list[Rule] | None = None
         self._address_cells: dict[Span, list[AddressCell]] = {}
+        self._public_cells: dict[Span, list[AddressCell]] = {}
         self._covers: dict[Span, int] = {}
+
+    @property
+    def rules(self) -> list[Rule]:
+        """All rules of the groups, each once."""
+        upper = self.bound is Bound.UPPER
+        return list(
+            dict.fromkeys(
+                rule
+                for group in self.groups
+                for rule in group.rules
+                if rule.direction == self.direction and (upper or rule.certain)
+            )
+        )
+
+    def touching(self, span: Span) -> list[Rule]:
+        """The rules that allow any of a span of services."""
+        if self.bound is Bound.UPPER:
+            return [rule for group in self.groups for rule in group.touching(self.direction, span)]
+        return [rule for group in self.groups for rule in group.touching(self.direction, span) if rule.certain]
 
     def covering(self, span: Span) -> int:
         """Endpoints admitted by rules that each hold the whole span: a quick lower estimate of the cells."""
@@ -70,7 +87,7 @@ class Policy:
         found = self._covers.get(span)
         if found is None:
             first, last = span
-            found = self._bits([rule for rule in self.rules if rule.service[0] <= first and last <= rule.service[1]])
+            found = self._bits([rule for rule in self.touching(span) if rule.service[0] <= first and last <= rule.service[1]])
             self._covers[span] = found
         return found
 
@@ -80,26 +97,51 @@ class Policy:
             return [BitCell(*span, self.component.all)]
         found = self._bit_cells.get(span)
         if found is None:
-            found = [BitCell(low, high, self._bits(rules)) for low, high, rules in _pieces(self.rules, span)]
+            found = [BitCell(low, high, self._bits(rules)) for low, high, rules in _pieces(self.touching(span), span)]
             self._bit_cells[span] = found
         return found
 
     def outside(self, span: Span) -> list[AddressCell]:
         """The span cut likewise, with the addresses admitted by CIDR or prefix list (group references never match)."""
+        return self._swept(span, _names_addresses, self._address_cells)
+
+    def internet(self, span: Span) -> list[AddressCell]:
+        """As ``outside``, of rules that name any address of the internet: what only names private ones is left out."""
+        return self._swept(span, _names_internet, self._public_cells)
+
+    def _swept(
+        self, span: Span, wanted: Callable[[Rule], bool], cache: dict[Span, list[AddressCell]]
+    ) -> list[AddressCell]:
         if self.open:
             return [AddressCell(*span, EVERYWHERE)]
-        found = self._address_cells.get(span)
+        found = cache.get(span)
         if found is None:
-            if self._by_address is None:
-                self._by_address = [rule for rule in self.rules if not isinstance(rule.peer, GroupPeer)]
-            found = []
-            for low, high, rules in _pieces(self._by_address, span):
-                addresses = self._addresses(rules)
-                if found and found[-1].addresses == addresses:
-                    found[-1] = AddressCell(found[-1].first, high, addresses)
-                else:
-                    found.append(AddressCell(low, high, addresses))
-            self._address_cells[span] = found
+            found = cache[span] = self._sweep(span, [rule for rule in self.touching(span) if wanted(rule)])
+        return found
+
+    def _sweep(self, span: Span, rules: list[Rule]) -> list[AddressCell]:
+        """One pass over the services at which rules begin and end."""
+        first, last = span
+        begins: dict[int, list[int]] = {}
+        ends: dict[int, list[int]] = {}
+        for number, rule in enumerate(rules):
+            low, high = rule.service
+            if low <= last and first <= high:
+                begins.setdefault(max(low, first), []).append(number)
+                if high < last:
+                    ends.setdefault(high + 1, []).append(number)
+        edges = sorted({first, *begins, *ends})
+        active: dict[int, None] = {}
+        found: list[AddressCell] = []
+        for low, high in zip(edges, [edge - 1 for edge in edges[1:]] + [last], strict=True):
+            for number in ends.get(low, ()):
+                del active[number]
+            active.update(dict.fromkeys(begins.get(low, ())))
+            addresses = self._addresses([rules[number] for number in active]) if active else EMPTY
+            if found and found[-1].addresses == addresses:
+                found[-1] = AddressCell(found[-1].first, high, addresses)
+            else:
+                found.append(AddressCell(low, high, addresses))
         return found
 
     def _bits(self, rules: list[Rule]) -> int:
@@ -163,6 +205,17 @@ def _pieces(all_rules: list[Rule], span: Span) -> list[tuple[int, int, list[Rule
         (low, high, [rule for rule in touching if rule.service[0] <= low and high <= rule.service[1]])
         for low, high in zip(edges, [edge - 1 for edge in edges[1:]] + [last], strict=True)
     ]
+
+
+def _names_addresses(rule: Rule) -> bool:
+    return not isinstance(rule.peer, GroupPeer)
+
+
+def _names_internet(rule: Rule) -> bool:
+    peer = rule.peer
+    if isinstance(peer, GroupPeer):
+        return False
+    return isinstance(peer, PrefixListPeer | AnyPeer) or INTERNET.meets(*peer)
 
 
 def policy(component: Component, cls: Cls, direction: Direction, bound: Bound) -> Policy:
