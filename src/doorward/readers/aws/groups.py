@@ -21,10 +21,25 @@ from doorward.model.rules import AnyPeer, Direction, Group, GroupPeer, Peer, Pre
 from doorward.model.services import rule_span
 from doorward.readers.aws.context import Context, conflict, tags_of
 from doorward.readers.aws.layout import ABSENT, EXPECTED, Answer
-from doorward.readers.aws.shapes import NOTHING, GroupPair, Permission, WireGroup, WireRule
+from doorward.readers.aws.shapes import (
+    NOTHING,
+    GroupPair,
+    IpRange,
+    Ipv6Range,
+    ListId,
+    Permission,
+    PermissionHead,
+    WireGroup,
+    WireRule,
+)
 from doorward.readers.files import decoded
 
 _permissions = msgspec.json.Decoder(list[Permission] | None)
+_heads = msgspec.json.Decoder(list[PermissionHead] | None)
+_peers = (
+    msgspec.json.Decoder(list[IpRange] | None), msgspec.json.Decoder(list[Ipv6Range] | None),
+    msgspec.json.Decoder(list[GroupPair] | None), msgspec.json.Decoder(list[ListId] | None),
+)  # fmt: skip
 _rules = msgspec.json.Decoder(list[WireRule] | None)
 
 _RuleKey: TypeAlias = tuple[str, Span, object]
@@ -41,6 +56,7 @@ class RuleReader:
         self._cidrs: dict[str, Span] = {}
         self._peers: dict[tuple[str, str | None, str | None], GroupPeer] = {}
         self._stale: dict[str, set[_RuleKey]] = {}
+        self._heads: dict[tuple[str, Direction], list[tuple[Span, PermissionHead]]] = {}
         self._ids: dict[str, dict[_RuleKey, str]] | None = None
         self._by_group: dict[str, list[tuple[Answer, WireRule]]] | None = None
         self.has_rule_ids = context.has("SecurityGroupRules")
@@ -88,39 +104,77 @@ class RuleReader:
         self._permissions(made, "egress", egress, answer, id, owner, ids)
         return tuple(made)
 
+    def load_part(
+        self, answer: Answer, id: str, owner: str | None, ingress: Raw, egress: Raw, direction: Direction, asked: Span
+    ) -> Rules:
+        """The rules of one direction that touch a span of services: peers of all others stay undecoded."""
+        heads = self._heads.get((id, direction))
+        if heads is None:
+            raw = ingress if direction == "ingress" else egress
+            listed = decoded(_heads.decode, memoryview(raw), f"{answer.where}: security group {id}", EXPECTED)
+            heads = self._heads[id, direction] = [
+                (self.span(head.ip_protocol, head.from_port, head.to_port, answer, id), head) for head in listed or ()
+            ]
+        made: list[Rule] = []
+        ids = self.rule_ids(id)
+        for span, head in heads:
+            if span[0] <= asked[1] and asked[0] <= span[1]:
+                self._permission(made, direction, span, self._whole(head, answer, id), answer, id, owner, ids)
+        return tuple(made)
+
+    @staticmethod
+    def _whole(head: PermissionHead, answer: Answer, id: str) -> Permission:
+        where = f"{answer.where}: security group {id}"
+        four, six, pairs, lists = _peers
+        return Permission(
+            head.ip_protocol, head.from_port, head.to_port,
+            None if head.ip_ranges is NOTHING else decoded(four.decode, memoryview(head.ip_ranges), where, EXPECTED),
+            None if head.ipv6_ranges is NOTHING else decoded(six.decode, memoryview(head.ipv6_ranges), where, EXPECTED),
+            None if head.user_id_group_pairs is NOTHING
+            else decoded(pairs.decode, memoryview(head.user_id_group_pairs), where, EXPECTED),
+            None if head.prefix_list_ids is NOTHING
+            else decoded(lists.decode, memoryview(head.prefix_list_ids), where, EXPECTED),
+        )  # fmt: skip
+
     def _permissions(
         self, made: list[Rule], direction: Direction, raw: Raw, answer: Answer, id: str, owner: str | None,
         ids: dict[_RuleKey, str],
     ) -> None:  # fmt: skip
-        make = tuple.__new__  # as NamedTuple._make does, without its checks: rules are many
-        stale = self._stale.get(id)
-        cidrs = self._cidrs
         listed = decoded(_permissions.decode, memoryview(raw), f"{answer.where}: security group {id}", EXPECTED)
         for permission in listed or ():
             span = self._spans.get((permission.ip_protocol, permission.from_port, permission.to_port)) or self.span(
                 permission.ip_protocol, permission.from_port, permission.to_port, answer, id
             )
-            for one in permission.ip_ranges or ():
-                peer: Peer = cidrs.get(one.cidr_ip) or self.network(one.cidr_ip, answer, id)
-                name = ids.get((direction, span, peer)) if ids else None
-                made.append(make(Rule, (direction, span, peer, name, None, one.description, True, None)))
-            for six in permission.ipv6_ranges or ():
-                peer = cidrs.get(six.cidr_ipv6) or self.network(six.cidr_ipv6, answer, id)
-                name = ids.get((direction, span, peer)) if ids else None
-                made.append(make(Rule, (direction, span, peer, name, None, six.description, True, None)))
-            for pair in permission.user_id_group_pairs or ():
-                if pair.group_id is None:
-                    made.append(_unnamed(direction, span, pair))
-                    continue
-                if pair.peering_status in DEAD_PEERINGS or (stale and (direction, span, pair.group_id) in stale):
-                    continue
-                group = self.group(pair.group_id, pair.vpc_id, pair.user_id, owner)
-                name = ids.get((direction, span, pair.group_id)) if ids else None
-                made.append(make(Rule, (direction, span, group, name, None, pair.description, True, None)))
-            for listed_id in permission.prefix_list_ids or ():
-                peer = PrefixListPeer(listed_id.prefix_list_id)
-                name = ids.get((direction, span, listed_id.prefix_list_id)) if ids else None
-                made.append(make(Rule, (direction, span, peer, name, None, listed_id.description, True, None)))
+            self._permission(made, direction, span, permission, answer, id, owner, ids)
+
+    def _permission(
+        self, made: list[Rule], direction: Direction, span: Span, permission: Permission, answer: Answer, id: str,
+        owner: str | None, ids: dict[_RuleKey, str],
+    ) -> None:  # fmt: skip
+        make = tuple.__new__  # as NamedTuple._make does, without its checks: rules are many
+        stale = self._stale.get(id)
+        cidrs = self._cidrs
+        for one in permission.ip_ranges or ():
+            peer: Peer = cidrs.get(one.cidr_ip) or self.network(one.cidr_ip, answer, id)
+            name = ids.get((direction, span, peer)) if ids else None
+            made.append(make(Rule, (direction, span, peer, name, None, one.description, True, None)))
+        for six in permission.ipv6_ranges or ():
+            peer = cidrs.get(six.cidr_ipv6) or self.network(six.cidr_ipv6, answer, id)
+            name = ids.get((direction, span, peer)) if ids else None
+            made.append(make(Rule, (direction, span, peer, name, None, six.description, True, None)))
+        for pair in permission.user_id_group_pairs or ():
+            if pair.group_id is None:
+                made.append(_unnamed(direction, span, pair))
+                continue
+            if pair.peering_status in DEAD_PEERINGS or (stale and (direction, span, pair.group_id) in stale):
+                continue
+            group = self.group(pair.group_id, pair.vpc_id, pair.user_id, owner)
+            name = ids.get((direction, span, pair.group_id)) if ids else None
+            made.append(make(Rule, (direction, span, group, name, None, pair.description, True, None)))
+        for listed_id in permission.prefix_list_ids or ():
+            peer = PrefixListPeer(listed_id.prefix_list_id)
+            name = ids.get((direction, span, listed_id.prefix_list_id)) if ids else None
+            made.append(make(Rule, (direction, span, peer, name, None, listed_id.description, True, None)))
 
     def group(self, id: str, vpc: str | None, user: str | None, owner: str | None) -> GroupPeer:
         """A reference to a group; its account is kept only where it is another one."""
@@ -227,6 +281,7 @@ def _group(reader: RuleReader, answer: Answer, item: WireGroup) -> Group:
         item.group_id, name=item.group_name or "", vpc=item.vpc_id, owner=item.owner_id, region=answer.region,
         description=item.description or "", tags=tags, raw=(ingress, egress),
         load=partial(reader.load, answer, item.group_id, item.owner_id, ingress, egress),
+        load_part=partial(reader.load_part, answer, item.group_id, item.owner_id, ingress, egress),
     )  # fmt: skip
 
 
