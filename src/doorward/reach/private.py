@@ -191,9 +191,11 @@ def through_hidden(component: Component) -> list[Cls]:
     """Classes whose subnets lead through a hop that is not looked into."""
     found = component.cache.get(("through hidden",))
     if found is None:
+        homes = {(cls.key.subnet, cls.key.vpc) for cls in component.classes}
+        hidden = {home for home in homes if routes.uncertain(component, *home)}
         found = component.cache[("through hidden",)] = [
-            cls for cls in component.classes if routes.uncertain(component, cls.key.subnet, cls.key.vpc)
-        ]
+            cls for cls in component.classes if (cls.key.subnet, cls.key.vpc) in hidden
+        ] if hidden else []  # fmt: skip
     return found  # type: ignore[return-value]  # the cache holds many kinds; this key only ever this one
 
 

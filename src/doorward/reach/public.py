@@ -121,7 +121,7 @@ def _senders(
 ) -> Iterator[tuple[Component, int, Cls]]:
     """Classes of sources that could be seen as one of some addresses."""
     for here, bits in sources.items():
-        starts, owners, broad = _seen_index(here, bound)
+        starts, owners, broad = _seen_index(here, bound, near is not None)
         numbers: set[int] = set()
         for first, last in heard.spans:
             numbers.update(owners[bisect_left(starts, first) : bisect_right(starts, last)])
@@ -131,25 +131,58 @@ def _senders(
         yield from ((here, bits, cls) for cls in found)
 
 
-def _seen_index(component: Component, bound: Bound) -> tuple[list[int], list[int], list[tuple[Intervals, int]]]:
-    """Single addresses as which interfaces could be seen, in order, with the class of each; ranges with theirs."""
-    name = ("seen", "index", bound)
+def _seen_index(
+    component: Component, bound: Bound, six: bool
+) -> tuple[list[int], list[int], list[tuple[Intervals, int]]]:
+    """Single addresses of a family as which interfaces could be seen, in order, and the class of each; ranges likewise."""
+    name = ("seen", "index", bound, six)
     found = component.cache.get(name)
     if found is None:
-        points: list[tuple[int, int]] = []
-        broad: list[tuple[Intervals, int]] = []
-        for cls in component.classes:
-            wide: list[Span] = []
-            for first, last in seen_by_class(component, cls, bound).spans:
-                if last - first < 64:
-                    points.extend((address, cls.number) for address in range(first, last + 1))
-                else:
-                    wide.append((first, last))
-            if wide:
-                broad.append((Intervals(wide), cls.number))
-        points.sort()
-        found = component.cache[name] = ([address for address, _ in points], [number for _, number in points], broad)
+        found = component.cache[name] = _index_v6(component) if six else _index_v4(component, bound)
     return found  # type: ignore[return-value]  # the cache holds many kinds; this key only ever this one
+
+
+def _index_v6(component: Component) -> tuple[list[int], list[int], list[tuple[Intervals, int]]]:
+    split = bisect_left(component.starts, V6)
+    numbers = [cls.number for cls in component.class_of[split:]]
+    points = component.points - split
+    wide = zip(component.wide, numbers[points:], strict=True)
+    return component.starts[split:], numbers[:points], [(Intervals([span]), one) for span, one in wide if span[0] >= V6]
+
+
+def _index_v4(component: Component, bound: Bound) -> tuple[list[int], list[int], list[tuple[Intervals, int]]]:
+    points: list[tuple[int, int]] = []
+    broad: list[tuple[Intervals, int]] = []
+    by_subnet: dict[tuple[str, str], tuple[list[int], bool]] = {}
+    anywhere = component.world.internet & V4
+    for cls in component.classes:
+        number = cls.number
+        home = cls.key.subnet, cls.key.vpc
+        translated = by_subnet.get(home)
+        if translated is None:
+            translated = by_subnet[home] = _translated(component.world, cls, bound)
+        for interface in cls.interfaces:
+            if interface.public:
+                points.extend((public, number) for _, public in interface.public)
+        points.extend((address, number) for address in translated[0])
+        if translated[1] or _unknown_public(component, cls, bound):
+            broad.append((anywhere, number))
+    points.sort()
+    return [address for address, _ in points], [number for _, number in points], broad
+
+
+def _translated(world: World, cls: Cls, bound: Bound) -> tuple[list[int], bool]:
+    """Addresses of the NAT gateways that the subnet of a class uses, and whether any other could be seen as well."""
+    out = routes.outward(world, cls.key.subnet, cls.key.vpc, bound)
+    known = [world.estate.nat_gateways[id].public for id in out.nat]
+    return [address for public in known for address in public], bool(out.hidden) or not all(known)
+
+
+def _unknown_public(component: Component, cls: Cls, bound: Bound) -> bool:
+    """Whether an interface of a class has a public address that is not known."""
+    return bool(cls.bits4 & component.public[bound]) and any(
+        one.public_unknown or (one.wide and one.public) for one in cls.interfaces
+    )
 
 
 def _admitted(component: Component, cls: Cls, services: Intervals, bound: Bound) -> Intervals:
@@ -162,21 +195,13 @@ def seen_by_class(component: Component, cls: Cls, bound: Bound) -> Intervals:
     name = ("seen", cls.number, bound)
     found = component.cache.get(name)
     if found is None:
-        world = component.world
-        out = routes.outward(world, cls.key.subnet, cls.key.vpc, bound)
-        spans: list[Span] = []
+        addresses, anywhere = _translated(component.world, cls, bound)
+        spans: list[Span] = [(address, address) for address in addresses]
         for interface in cls.interfaces:
             spans.extend((public, public) for _, public in interface.public)
             spans.extend(span for span in (*interface.addresses, *interface.wide) if span[0] >= V6)
-        anywhere = bool(out.hidden) or bool(cls.bits4 & component.public[bound] and any(
-            one.public_unknown or (one.wide and one.public) for one in cls.interfaces
-        ))  # fmt: skip
-        for id in out.nat:
-            known = world.estate.nat_gateways[id].public
-            spans.extend((address, address) for address in known)
-            anywhere = anywhere or not known
-        if anywhere:
-            spans.extend((world.internet & Intervals([FAMILY_ALL[4]])).spans)
+        if anywhere or _unknown_public(component, cls, bound):
+            spans.extend((component.world.internet & V4).spans)
         found = component.cache[name] = Intervals(spans)
     assert isinstance(found, Intervals)
     return found
