@@ -5,7 +5,9 @@ Readers are imported when first used, so that importing this module costs little
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import gc
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,19 @@ if TYPE_CHECKING:
     from doorward.model.plan import Plan
     from doorward.model.verdict import Explanation, Exposed, FlowDiff, Report
     from doorward.reach.watch import Watch
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collection: an engine run makes many objects and no waste in circles, and walking them all again
+    and again takes as long as the work itself."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def read_estate(path: Path) -> Estate:
@@ -49,21 +64,24 @@ def check(contracts: Iterable[Contract], estate: Estate, *, repair: bool = True)
     """
     from doorward.contracts.check import check as judge_all
 
-    return judge_all(contracts, estate, repair=repair)
+    with _uncollected():
+        return judge_all(contracts, estate, repair=repair)
 
 
 def gate(contracts: Iterable[Contract], plan: Plan, *, repair: bool = True) -> Report:
     """Every contract judged before, during and after a plan, broken ones with a repair. Raises ``InvalidContract``."""
     from doorward.contracts.gate import gate as judge_plan
 
-    return judge_plan(contracts, plan, repair=repair)
+    with _uncollected():
+        return judge_plan(contracts, plan, repair=repair)
 
 
 def diff(before: Estate, after: Estate) -> FlowDiff:
     """Flows gained and lost between two estates; nothing for changes that alter no flow."""
     from doorward.reach.diff import diff as compare
 
-    return compare(before, after)
+    with _uncollected():
+        return compare(before, after)
 
 
 def explain(estate: Estate, source: str, target: str, service: str) -> Explanation:
@@ -77,11 +95,13 @@ def exposure(estate: Estate) -> tuple[Exposed, ...]:
     """Everything that the internet can open, by interface and service."""
     from doorward.reach.exposure import exposure as expose
 
-    return expose(estate)
+    with _uncollected():
+        return expose(estate)
 
 
 def watch(contracts: Iterable[Contract], estate: Estate) -> Watch:
     """All contracts judged, and ready to tell which of them each change of a rule flips. Raises ``InvalidContract``."""
     from doorward.contracts import watching
 
-    return watching.watch(contracts, estate)
+    with _uncollected():
+        return watching.watch(contracts, estate)
