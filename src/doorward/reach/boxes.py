@@ -53,11 +53,28 @@ class Numbering:
 
 def difference(ours: Iterable[Box], theirs: Iterable[Box]) -> list[Box]:
     """What ``ours`` has and ``theirs`` has not, as boxes."""
-    index = _Index(theirs)
+    mine, others = _by_ends(ours), _by_ends(theirs)
+    # Most flows are the same on both sides: what has the same ends is settled by its services alone.
+    left: list[Box] = []
+    for ends, services in mine.items():
+        same = others.get(ends)
+        for first, last in (services - same if same is not None else services).spans:
+            left.append(Box(first, last, *ends))
+    if not left:
+        return []
+    index = _Index(Box(first, last, *ends) for ends, services in others.items() for first, last in services.spans)
     found: list[Box] = []
-    for box in ours:
+    for box in left:
         found.extend(_without(box, index.meeting(box)))
     return found
+
+
+def _by_ends(boxes: Iterable[Box]) -> dict[tuple[int, int], Intervals]:
+    """(sources, targets) → services."""
+    spans: dict[tuple[int, int], list[Span]] = defaultdict(list)
+    for box in boxes:
+        spans[box.sources, box.targets].append((box.first, box.last))
+    return {ends: Intervals(services) for ends, services in spans.items()}
 
 
 class _Index:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from doorward.model.addresses import show_addresses
 from doorward.model.estate import Estate, Interface
-from doorward.model.intervals import EMPTY, Intervals
+from doorward.model.intervals import EMPTY, Intervals, Span, union
 from doorward.model.rules import AnyPeer, Group, PrefixListPeer
 from doorward.model.services import ALL, ALL_OF_FAMILY, EPHEMERAL, show_services
 from doorward.model.verdict import Flow, FlowDiff
@@ -20,14 +20,14 @@ from doorward.reach.border import arrivals, departures
 from doorward.reach.boxes import Box, Numbering, difference, merged
 from doorward.reach.ends import accepts
 from doorward.reach.private import flows
-from doorward.reach.world import Bound, Cls, Component, World, numbers_in
+from doorward.reach.world import Bound, Cls, Component, World, bits_of, numbers_in, union_bits
 
 
 class Touched(NamedTuple):
-    """Interfaces whose flows could differ, as targets and as sources."""
+    """Interfaces whose flows could differ, as targets and as sources, and on which services."""
 
-    targets: set[str]
-    sources: set[str]
+    targets: dict[str, Intervals]
+    sources: dict[str, Intervals]
 
 
 def diff(before: Estate, after: Estate) -> FlowDiff:
@@ -36,48 +36,78 @@ def diff(before: Estate, after: Estate) -> FlowDiff:
         return FlowDiff()
     touched = touched_interfaces(before, after)
     old, new = World(before), World(after)
-    numbering = Numbering()
-    opened = [_private(world, touched, numbering, answered=True) for world in (old, new)]
-    arrived = [_private(world, touched, numbering, answered=False) for world in (old, new)]
-    lost = difference(opened[0], opened[1])
-    gained = [*difference(opened[1], opened[0]), *difference(arrived[1], arrived[0])]
+    gained: list[Flow] = []
+    lost: list[Flow] = []
     labels = Labels(before, after)
+    for mine, theirs in _paired(old, new, touched):
+        numbering = Numbering()
+        # Bits of two components mean the same if nothing but rules and groups differs: then names come last.
+        aligned = len(mine) == len(theirs) == 1 and mine[0].alike(theirs[0])
+        sides = [
+            [[box for one in part for box in _private(one, touched, numbering, answered, aligned)] for part in (mine, theirs)]
+            for answered in (True, False)
+        ]
+        opened, arrived = sides
+        more = [*difference(opened[1], opened[0]), *difference(arrived[1], arrived[0])]
+        fewer = difference(opened[0], opened[1])
+        if aligned:
+            more, fewer = ([_named(box, numbering, mine[0]) for box in boxes] for boxes in (more, fewer))
+        gained += _flows(more, numbering, labels)
+        lost += _flows(fewer, numbering, labels)
     border = _Border(old, new, touched)
-    return FlowDiff(
-        (*_flows(gained, numbering, labels), *border.gained()),
-        (*_flows(lost, numbering, labels), *border.lost()),
-        tuple(_notices(before, after)),
+    return FlowDiff((*gained, *border.gained()), (*lost, *border.lost()), tuple(_notices(before, after)))
+
+
+def _named(box: Box, numbering: Numbering, component: Component) -> Box:
+    return box._replace(
+        sources=numbering.translate(component, box.sources), targets=numbering.translate(component, box.targets)
     )
+
+
+def _paired(old: World, new: World, touched: Touched) -> list[tuple[list[Component], list[Component]]]:
+    """The touched components of both worlds, those of one with those of the other that share a VPC."""
+    parts: list[tuple[set[str], list[Component], list[Component]]] = []
+    for at, world in ((1, old), (2, new)):
+        vpcs = {
+            world.estate.interfaces[id].vpc
+            for id in {*touched.targets, *touched.sources}
+            if id in world.estate.interfaces
+        }
+        for component in dict.fromkeys(world.component_of(vpc) for vpc in sorted(vpcs)):
+            joined: tuple[set[str], list[Component], list[Component]] = (set(component.vpcs), [], [])
+            (joined[1] if at == 1 else joined[2]).append(component)
+            for part in [one for one in parts if one[0] & joined[0]]:
+                parts.remove(part)
+                joined = (joined[0] | part[0], part[1] + joined[1], part[2] + joined[2])
+            parts.append(joined)
+    return [(mine, theirs) for _, mine, theirs in parts]
 
 
 # --- what could differ ------------------------------------------------------------------------------------------
 
 
 def touched_interfaces(before: Estate, after: Estate) -> Touched:
-    """Interfaces whose flows could differ."""
+    """Interfaces whose flows could differ, and on which services."""
     ingress, egress = changed_groups(before, after)
-    targets: set[str] = set()
-    sources: set[str] = set()
+    targets: dict[str, Intervals] = {}
+    sources: dict[str, Intervals] = {}
     vpcs, subnets = _changed_places(before, after)
     for estate, other in ((before, after), (after, before)):
         for id, interface in estate.interfaces.items():
             also = other.interfaces.get(id)
-            if also is not interface and _essence(also) != _essence(interface):
-                targets.add(id)
-                sources.add(id)
-            elif interface.subnet in subnets or interface.vpc in vpcs:
-                targets.add(id)
-                sources.add(id)
-            else:
-                groups = interface.groups + interface.maybe_groups if interface.maybe_groups else interface.groups
-                if not ingress.isdisjoint(groups):
-                    targets.add(id)
-                if not egress.isdisjoint(groups):
-                    sources.add(id)
+            if (also != interface and _essence(also) != _essence(interface)) or (
+                interface.subnet in subnets or interface.vpc in vpcs
+            ):
+                targets[id] = sources[id] = ALL
+                continue
+            groups = interface.groups + interface.maybe_groups if interface.maybe_groups else interface.groups
+            for changed, found in ((ingress, targets), (egress, sources)):
+                if not changed.keys().isdisjoint(groups):
+                    found[id] = union(changed[group] for group in groups if group in changed)
         for id, balancer in estate.load_balancers.items():
             there = other.load_balancers.get(id)
             if there is None or there.listeners != balancer.listeners or there.interfaces != balancer.interfaces:
-                targets.update(balancer.interfaces)
+                targets.update(dict.fromkeys(balancer.interfaces, ALL))
     return Touched(targets, sources)
 
 
@@ -87,38 +117,38 @@ def _essence(interface: Interface | None) -> object:
     return interface._replace(name="", description="", tags=(), origin=None, instance=None)
 
 
-def changed_groups(before: Estate, after: Estate) -> tuple[set[str], set[str]]:
-    """Groups whose ingress, and whose egress, rules differ in what they allow."""
+def changed_groups(before: Estate, after: Estate) -> tuple[dict[str, Intervals], dict[str, Intervals]]:
+    """Groups whose ingress, and whose egress, rules differ in what they allow → the services of the rules that differ."""
     lists = {
         id
         for id in {*before.prefix_lists, *after.prefix_lists}
         if getattr(before.prefix_lists.get(id), "cidrs", None) != getattr(after.prefix_lists.get(id), "cidrs", None)
     }
-    ingress: set[str] = set()
-    egress: set[str] = set()
+    found: tuple[dict[str, Intervals], dict[str, Intervals]] = ({}, {})
     for id in {*before.groups, *after.groups}:
         old, new = before.groups.get(id), after.groups.get(id)
         if not lists and (old is new or (old is not None and new is not None and _same_raw(old, new))):
             continue
         rules = [_allowed(group, lists) for group in (old, new)]
-        if rules[0][0] != rules[1][0]:
-            ingress.add(id)
-        if rules[0][1] != rules[1][1]:
-            egress.add(id)
-    return ingress, egress
+        for side in (0, 1):
+            differing = rules[0][side] ^ rules[1][side]
+            if old is None or new is None:
+                found[side][id] = ALL
+            elif differing:
+                found[side][id] = Intervals(service for service, _, _, _ in differing)
+    return found
 
 
 def _same_raw(old: Group, new: Group) -> bool:
     return old.raw is not None and old.raw == new.raw
 
 
-def _allowed(group: Group | None, lists: set[str]) -> tuple[set[object], set[object]]:
-    found: tuple[set[object], set[object]] = (set(), set())
-    if group is None:
-        found[0].add("absent")
-        found[1].add("absent")
-        return found
-    for rule in group.rules:
+Allowed = tuple[Span, object, bool, object]
+
+
+def _allowed(group: Group | None, lists: set[str]) -> tuple[set[Allowed], set[Allowed]]:
+    found: tuple[set[Allowed], set[Allowed]] = (set(), set())
+    for rule in group.rules if group is not None else ():
         peer = rule.peer
         # A changed list makes every rule that names it different from itself.
         stamp = object() if isinstance(peer, PrefixListPeer) and peer.prefix_list in lists else None
@@ -181,35 +211,34 @@ def _notices(before: Estate, after: Estate) -> Iterator[str]:
 # --- private flows ----------------------------------------------------------------------------------------------
 
 
-def _private(world: World, touched: Touched, numbering: Numbering, *, answered: bool) -> list[Box]:
-    found: list[Box] = []
-    wanted: dict[Component, tuple[int, int]] = {}
-    for ids, at in ((touched.targets, 0), (touched.sources, 1)):
-        for id in ids:
-            interface = world.estate.interfaces.get(id)
-            if interface is not None:
-                component = world.component_of(interface.vpc)
-                bits = list(wanted.get(component, (0, 0)))
-                bits[at] |= component.of_interface(id)
-                wanted[component] = (bits[0], bits[1])
-    for component, (to, from_) in wanted.items():
-        asked = [(component.all, to)]
-        if from_:
-            asked.append((from_, component.all & ~to))
-        for sources, targets in asked:
-            for flow in flows(
-                component, sources, targets, ALL, Bound.LOWER, lambda cls, bound: accepts(world, cls, bound),
-                EPHEMERAL if answered else None,
-            ):  # fmt: skip
-                found.append(
-                    Box(
-                        flow.first,
-                        flow.last,
-                        numbering.translate(component, flow.sources),
-                        numbering.translate(component, flow.targets),
-                    )
-                )
-    return found
+def _private(
+    component: Component, touched: Touched, numbering: Numbering, answered: bool, aligned: bool
+) -> Iterator[Box]:
+    """Disjoint boxes of all that flows on the services touched."""
+    world = component.world
+    to, from_ = _by_services(component, touched.targets), _by_services(component, touched.sources)
+    asked = [(component.all, bits, services) for services, bits in to.items()]
+    untouched = component.all & ~union_bits(to.values())
+    for services, bits in from_.items():
+        asked.append((bits, untouched, services))
+        asked.extend((bits, targets, services - already) for already, targets in to.items())
+    for sources, targets, services in asked:
+        for flow in flows(
+            component, sources, targets, services, Bound.LOWER, lambda cls, bound: accepts(world, cls, bound),
+            EPHEMERAL if answered else None,
+        ):  # fmt: skip
+            box = Box(flow.first, flow.last, flow.sources, flow.targets)
+            yield box if aligned else _named(box, numbering, component)
+
+
+def _by_services(component: Component, touched: dict[str, Intervals]) -> dict[Intervals, int]:
+    """Services → endpoints of the component touched on them."""
+    found: dict[Intervals, list[int]] = {}
+    numbers = component.endpoints_of
+    for id, services in touched.items():
+        if id in numbers:
+            found.setdefault(services, []).extend(numbers[id])
+    return {services: bits_of(mine) for services, mine in found.items()}
 
 
 def _flows(boxes: Iterable[Box], numbering: Numbering, labels: Labels) -> list[Flow]:
@@ -308,10 +337,10 @@ def _outside_words(addresses: Intervals) -> str:
     return show_addresses(addresses)
 
 
-def _crossing(world: World, ids: set[str], *, inward: bool) -> Crossing:
+def _crossing(world: World, touched: dict[str, Intervals], *, inward: bool) -> Crossing:
     found: Crossing = {}
-    kept: dict[tuple[int, int, bool, bool], list[tuple[int, int, Intervals]]] = {}
-    for id in ids:
+    kept: dict[tuple[int, int, bool, bool, Intervals], list[tuple[int, int, Intervals]]] = {}
+    for id, services in touched.items():
         interface = world.estate.interfaces.get(id)
         if interface is None:
             continue
@@ -320,9 +349,9 @@ def _crossing(world: World, ids: set[str], *, inward: bool) -> Crossing:
             cls = component.class_of[number]
             family = 6 if component.v6 >> number & 1 else 4
             public = bool(component.public[Bound.LOWER] >> number & 1)
-            key = (id_of(component), cls.number, public, family == 6)
+            key = (id_of(component), cls.number, public, family == 6, services)
             if key not in kept:
-                kept[key] = _cells(component, cls, number, family, public, inward)
+                kept[key] = _cells(component, cls, number, family, public, inward, services)
             if kept[key]:
                 found[id, family] = kept[key]
     return found
@@ -334,10 +363,10 @@ def id_of(component: Component) -> int:
 
 
 def _cells(
-    component: Component, cls: Cls, number: int, family: int, public: bool, inward: bool
+    component: Component, cls: Cls, number: int, family: int, public: bool, inward: bool, asked_for: Intervals
 ) -> list[tuple[int, int, Intervals]]:
     world = component.world
-    services = ALL_OF_FAMILY[6 if family == 6 else 4]
+    services = ALL_OF_FAMILY[6 if family == 6 else 4] & asked_for
     if inward:
         if family == 4 and not public:
             return []

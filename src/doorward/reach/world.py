@@ -291,6 +291,15 @@ class Component:
         bits &= ~bits_of(self.endpoints_of.of(first))
         return None if bits else self.interfaces[first].id
 
+    def alike(self, other: Component) -> bool:
+        """Whether endpoint numbers mean the same interface and address in both."""
+        return (
+            self.starts == other.starts
+            and self.wide == other.wide
+            and self.owner == other.owner
+            and [one.id for one in self.interfaces] == [one.id for one in other.interfaces]
+        )
+
     def of_interface(self, interface: str) -> int:
         """Endpoints of one interface as bits."""
         return bits_of(self.endpoints_of.get(interface, ()))
