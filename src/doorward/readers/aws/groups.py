@@ -112,8 +112,14 @@ class RuleReader:
         if heads is None:
             raw = ingress if direction == "ingress" else egress
             listed = decoded(_heads.decode, memoryview(raw), f"{answer.where}: security group {id}", EXPECTED)
+            known, span_of = self._spans.get, self.span
             heads = self._heads[id, direction] = [
-                (self.span(head.ip_protocol, head.from_port, head.to_port, answer, id), head) for head in listed or ()
+                (
+                    known((head.ip_protocol, head.from_port, head.to_port))
+                    or span_of(head.ip_protocol, head.from_port, head.to_port, answer, id),
+                    head,
+                )
+                for head in listed or ()
             ]
         made: list[Rule] = []
         ids = self.rule_ids(id)

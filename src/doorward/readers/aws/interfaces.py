@@ -6,12 +6,12 @@ Source: EC2 API Reference, *NetworkInterface*, *InstanceNetworkInterface*.
 
 from __future__ import annotations
 
-from socket import AF_INET, inet_pton
+from socket import AF_INET, AF_INET6, inet_pton
 
 import msgspec
 
 from doorward.errors import InvalidInput
-from doorward.model.addresses import parse_address, parse_network
+from doorward.model.addresses import V6, parse_address, parse_network
 from doorward.model.estate import Holder, Interface, Tags
 from doorward.model.intervals import Span
 from doorward.readers.aws.context import Context, conflict, tags_of
@@ -34,9 +34,9 @@ _number = int.from_bytes
 
 
 def quick_address(text: str) -> int:
-    """An IPv4 address by the C library (strict: four decimal numbers), anything else by our own parser."""
+    """An address by the C library (strict: four decimal numbers, or plain IPv6), anything else by our own parser."""
     try:
-        return _number(inet_pton(AF_INET, text))
+        return V6 + _number(inet_pton(AF_INET6, text)) if ":" in text else _number(inet_pton(AF_INET, text))
     except (OSError, ValueError):
         return parse_address(text)
 
@@ -120,7 +120,7 @@ def _more_addresses(wire: WireInterface) -> tuple[Span, ...]:
     """IPv6 addresses and delegated prefixes."""
     spans: list[Span] = []
     for six in wire.ipv6_addresses or ():
-        number = parse_address(six.ipv6_address)
+        number = quick_address(six.ipv6_address)
         spans.append((number, number))
     spans += [parse_network(one.ipv4_prefix) for one in wire.ipv4_prefixes or ()]
     spans += [parse_network(one.ipv6_prefix) for one in wire.ipv6_prefixes or ()]
