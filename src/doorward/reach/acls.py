@@ -35,7 +35,13 @@ def admitted(world: World, subnet: str, egress: bool, span: Span, bound: Bound) 
     name = ("acl", acl.id, egress, span, bound)
     found = world.cache.get(name)
     if found is None:
-        found = world.cache[name] = _walk(_ordered(world, acl.id, acl.entries, egress), span, bound)
+        # Many ACLs say the same: what one yields, the others do too.
+        entries = _ordered(world, acl.id, acl.entries, egress)
+        alike = ("acl", entries, span, bound)
+        found = world.cache.get(alike)
+        if found is None:
+            found = world.cache[alike] = _walk(entries, span, bound)
+        world.cache[name] = found
     return found  # type: ignore[return-value]  # the cache holds many kinds; this key only ever this one
 
 

@@ -132,7 +132,9 @@ def target_endpoints(component: Component, one: Behind) -> int:
     """Endpoints of a registration in a component: the address registered, or the first IPv4 address of the instance."""
     found = 0
     for interface in one.interfaces:
-        numbers = component.endpoints_of.get(interface, [])
+        numbers = component.endpoints_of.get(interface)
+        if numbers is None:
+            continue  # in another component, or (in the middle of an apply) not there yet
         if one.addresses:
             mine = [number for number in numbers if one.addresses.meets(*component.span_of(number))]
         else:

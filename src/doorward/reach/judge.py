@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from doorward.model.addresses import parse_network
+from doorward.model.intervals import Intervals
 from doorward.model.verdict import Outcome
 from doorward.reach import must, never
 from doorward.reach.ends import ends_of
@@ -13,6 +15,14 @@ from doorward.reach.world import Bound, World
 
 
 SAME = "the only source and the only target are the same interface: there is nobody to judge"
+
+
+LINK_LOCAL = Intervals([parse_network("169.254.0.0/16"), parse_network("fd00:ec2::/32")])
+"""Where AWS's own services of every instance answer: metadata, DNS, time."""
+UNFILTERED = (
+    "link-local services of AWS (instance metadata, DNS, time) are reached whatever groups, ACLs and routes say "
+    "(VPC User Guide, Security groups): that is not looked into"
+)
 
 
 class Finding(NamedTuple):
@@ -26,6 +36,9 @@ class Finding(NamedTuple):
 def judge(world: World, question: Question) -> Finding:
     """Kept, broken or cannot tell (design §2: one exact engine run in two bounds)."""
     nobody = nobody_to_judge(world, question)
+    beyond = question.targets.outside
+    if beyond and beyond <= LINK_LOCAL:
+        return Finding(Outcome.CANNOT_TELL, None, UNFILTERED)
     if nobody == SAME and not question.targets.balancers:
         return Finding(Outcome.CANNOT_TELL, None, nobody)
     if question.must == "reach":

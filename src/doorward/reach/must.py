@@ -195,12 +195,26 @@ def _signatures(component: Component, bits: int) -> dict[tuple[Family, ...], lis
                 if rest:
                     names.append(component.interface_of((rest & -rest).bit_length() - 1).id)
             continue
-        own4 = {component.owner[number] for number in numbers_in(four)}
-        own6 = {component.owner[number] for number in numbers_in(six)}
-        for ordinals, kind in ((own4 & own6, (4, 6)), (own4 - own6, (4,)), (own6 - own4, (6,))):
-            if ordinals:
-                names = found.setdefault(kind, [])  # type: ignore[arg-type]  # literals widen in the tuple above
-                names.extend(component.interfaces[one].id for one in sorted(ordinals))
+        for kind, few in _kinds(component, cls, four, six):
+            found.setdefault(kind, []).extend(few)
+    return found
+
+
+def _kinds(component: Component, cls: Cls, four: int, six: int) -> list[tuple[tuple[Family, ...], list[str]]]:
+    """The same for a class with both families: one or two interfaces of each kind, which is enough to find a pair."""
+    whole = four == cls.bits4 and six == cls.bits6
+    name = ("kinds", cls.number)
+    known = component.cache.get(name) if whole else None
+    if known is not None:
+        return known  # type: ignore[return-value]  # the cache holds many kinds; this key only ever this one
+    own4 = {component.owner[number] for number in numbers_in(four)}
+    own6 = {component.owner[number] for number in numbers_in(six)}
+    kinds: list[tuple[set[int], tuple[Family, ...]]] = [(own4 & own6, (4, 6)), (own4 - own6, (4,)), (own6 - own4, (6,))]
+    found = [
+        (kind, [component.interfaces[one].id for one in sorted(ordinals)[:2]]) for ordinals, kind in kinds if ordinals
+    ]
+    if whole:
+        component.cache[name] = found
     return found
 
 

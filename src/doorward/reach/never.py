@@ -51,7 +51,11 @@ def sources_of(world: World, question: Question, bound: Bound) -> tuple[Ends, In
 
 def outside_world(world: World) -> Intervals:
     """Every address that is not inside a VPC of the estate."""
-    return Intervals(FAMILY_ALL.values()) - world.inner
+    found = world.cache.get(("outside world",))
+    if found is None:
+        found = world.cache[("outside world",)] = Intervals(FAMILY_ALL.values()) - world.inner
+    assert isinstance(found, Intervals)
+    return found
 
 
 def _private(world: World, sources: Ends, targets: Ends, services: Intervals, bound: Bound) -> Iterator[Packet]:

@@ -21,7 +21,7 @@ MOST_LAYERS = 8
 """Worlds edited from worlds edited from …; the next begins again at the first, so that chains stay short."""
 WORLD_FREE = frozenset(
     {"acl", "acl entries", "open acl", "legs", "transit", "outward", "behind", "behind attachment", "instances",
-     "preserved targets", "hidden sources", "edge", "answers"}
+     "preserved targets", "hidden sources", "outside world", "edge", "answers"}
 )  # fmt: skip
 """First words of keys of ``World.cache`` whose values do not depend on rules of groups; all others are kept apart."""
 RULE_FREE = frozenset({"private", "reference scope", "referenceable", "seen"})

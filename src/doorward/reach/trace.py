@@ -6,6 +6,7 @@ A second, point-wise reading of the same rule book as the set-wise engine: slow,
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 from doorward.model.addresses import show_address
@@ -194,7 +195,7 @@ def _route_passes(world: World, here: Interface, route: Route, address: int, the
     component = world.component_of(here.vpc)
     if there is not None:
         if world.component_of(there.vpc) is not component:
-            return "no"
+            return "unknown" if route.kind in ("unmodelled", "unknown") else "no"
         number = _endpoint(component, there, address)
         if routes.private(component, here.subnet, here.vpc, Bound.LOWER) >> number & 1:
             return "yes"
@@ -225,11 +226,15 @@ def _private(world: World, packet: Packet, ephemeral: Span, answered: bool) -> I
     crossing = source.subnet != target.subnet
     service = Intervals.point(packet.service)
     yield group_hop(world, source, "egress", packet.target_address, target, packet.service)
+    entering = [group_hop(world, target, "ingress", packet.source_address, source, packet.service)]
     if crossing:
         yield acl_hop(world, source.subnet, True, packet.target_address, service)
-        yield route_hop(world, source, packet.target_address, target)
-        yield acl_hop(world, target.subnet, False, packet.source_address, service)
-    yield group_hop(world, target, "ingress", packet.source_address, source, packet.service)
+        way = route_hop(world, source, packet.target_address, target)
+        yield way
+        entering.insert(0, acl_hop(world, target.subnet, False, packet.source_address, service))
+        if way.passes == "unknown":
+            entering = [_doubted(hop) for hop in entering]
+    yield from entering
     yield from _listening(world, target, packet)
     if crossing and answered:
         back = answers(service, ephemeral)
@@ -238,6 +243,13 @@ def _private(world: World, packet: Packet, ephemeral: Span, answered: bool) -> I
         yield route_hop(world, target, packet.source_address, source, answer=True)
         if back:
             yield acl_hop(world, source.subnet, False, packet.target_address, back, answer=True)
+
+
+def _doubted(hop: Hop) -> Hop:
+    if hop.passes != "no":
+        return hop
+    text = f"{hop.text}; but a hop on the way that is not looked into may rewrite the source"
+    return replace(hop, kind="unknown", passes="unknown", text=text)
 
 
 def _listening(world: World, target: Interface, packet: Packet) -> Iterator[Hop]:
@@ -271,7 +283,7 @@ def _arrival(world: World, packet: Packet, ephemeral: Span, answered: bool) -> I
     service = Intervals.point(packet.service)
     if packet.source_address in world.internet or packet.source_address not in _hidden_of(world, target):
         yield _gateway_hop(world, target)
-        yield _public_hop(target, packet.target_address)
+        yield _public_hop(world, target, packet.target_address)
     else:
         text = f"{show_address(packet.source_address)} lies behind a gateway of {target.vpc} that is not looked into"
         yield Hop("not-modelled", target.vpc, text, "unknown")
@@ -301,7 +313,7 @@ def _gateway_hop(world: World, target: Interface) -> Hop:
     return Hop("gateway", gateway, f"{gateway} lets it in", "yes")
 
 
-def _public_hop(target: Interface, address: int) -> Hop:
+def _public_hop(world: World, target: Interface, address: int) -> Hop:
     if address >= 1 << 128:
         return Hop("public-address", target.id, f"{show_address(address)} is addressable from the internet", "yes")
     public = next((one for private, one in target.public if address in (private, one)), None)
@@ -310,6 +322,9 @@ def _public_hop(target: Interface, address: int) -> Hop:
     if target.public_unknown or (target.public and target.wide):
         text = f"whether {interface_label(target)} has a public address is not known: {target.public_unknown or 'value'}"
         return Hop("unknown", target.id, text, "unknown" if not target.public else "yes")
+    if target.vpc in world.accelerated_vpcs:
+        text = f"{interface_label(target)} has no public address, but an accelerator in {target.vpc} may bring clients to it"
+        return Hop("not-modelled", target.id, text, "unknown")
     return Hop("public-address", target.id, f"{interface_label(target)} has no public address", "no")
 
 
@@ -333,12 +348,15 @@ def _departure(world: World, packet: Packet, ephemeral: Span, answered: bool) ->
     yield route_hop(world, source, packet.target_address, None)
     out = routes.outward(world, source.subnet, source.vpc, Bound.LOWER)
     if packet.target_address in out.internet and packet.target_address < 1 << 128:
-        yield _public_hop(source, packet.source_address)
+        yield _public_hop(world, source, packet.source_address)
     for id, addresses in out.nat.items():
         if packet.target_address in addresses:
             yield from _nat_hops(world, id, source, packet, ephemeral, answered)
     back = answers(service, ephemeral)
     if answered and back:
+        if edge_routed(world, source.vpc):
+            text = f"an ingress route table of {source.vpc} may take the answer elsewhere first; that is not looked into"
+            yield Hop("not-modelled", source.vpc, text, "unknown", answer=True)
         yield acl_hop(world, source.subnet, False, packet.target_address, back, answer=True)
 
 

@@ -203,22 +203,38 @@ class Component:
     @cached_property
     def public(self) -> tuple[int, int]:
         """(certain, at most): IPv4 endpoints with a public address."""
-        certain = most = 0
-        for cls in self.classes:
-            for interface in cls.interfaces:
-                if not interface.public and not interface.public_unknown:
+        sure: list[int] = []
+        maybe: list[int] = []
+        starts, owner = self.starts, self.owner
+        for ordinal, interface in enumerate(self.interfaces):
+            if not interface.public and not interface.public_unknown:
+                continue
+            if not interface.public_unknown and not interface.wide:
+                # The usual case: every public address stands for a private one that is known.
+                for private, _ in interface.public:
+                    at = bisect_left(starts, private)
+                    while at < len(starts) and starts[at] == private:
+                        if owner[at] == ordinal:
+                            sure.append(at)
+                        at += 1
+                if all(first == last for first, last in interface.addresses):
                     continue
-                private = {address for address, _ in interface.public}
-                for number in self.endpoints_of[interface.id]:
-                    if number < self.points and self.starts[number] in private:
-                        certain |= 1 << number
-                        most |= 1 << number
-                    elif number < self.points and self.starts[number] >= V6:
-                        continue
-                    elif interface.public_unknown or (number >= self.points and interface.public):
-                        most |= 1 << number
-                        if number >= self.points and interface.public:
-                            certain |= 1 << number
+            private_ones = {address for address, _ in interface.public}
+            for number in self.endpoints_of.of(ordinal):
+                if number < self.points and starts[number] in private_ones:
+                    sure.append(number)
+                elif number < self.points and starts[number] >= V6:
+                    continue
+                elif interface.public_unknown or (number >= self.points and interface.public):
+                    maybe.append(number)
+                    if number >= self.points and interface.public:
+                        sure.append(number)
+        certain = bits_of(sure)
+        most = certain | bits_of(maybe)
+        for vpc in self.world.accelerated_vpcs.intersection(self.vpcs):
+            # An accelerator brings clients to interfaces without a public address (Global Accelerator Developer Guide,
+            # *Secure VPC connections*); its endpoints are not looked into.
+            most |= self.vpc_bits.get(vpc, 0) & self.v4
         return certain, most
 
     def members(self, group: str, bound: Bound) -> int:
@@ -448,6 +464,13 @@ class World:
     def _listed(self, prefix_list: str) -> bool:
         found = self.estate.prefix_lists.get(prefix_list)
         return found is not None and found.cidrs is not None
+
+    @cached_property
+    def accelerated_vpcs(self) -> frozenset[str]:
+        """VPCs in which Global Accelerator has an interface."""
+        return frozenset(
+            one.vpc for one in self.estate.interfaces.values() if one.kind == "global_accelerator_managed"
+        )
 
     @cached_property
     def attached_subnets(self) -> frozenset[str]:
