@@ -1,4 +1,4 @@
-"""Profiles of Hypothesis for the whole suite: the same examples in every ordinary run, new and more ones at night."""
+"""Hypothesis profiles for all tests: ``default``, and ``nightly`` (environment: HYPOTHESIS_PROFILE=nightly)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("default", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("nightly", deadline=None, max_examples=2_000, print_blob=True)
+_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile("default", max_examples=100, deadline=None, suppress_health_check=_SLOW)
+settings.register_profile("nightly", max_examples=2_000, deadline=None, suppress_health_check=_SLOW)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

@@ -10,7 +10,9 @@ def end(draw: Draw, *, source: bool) -> str:
     """One selector of something that exists."""
     kinds = ["group"] * 5 + ["interface"] * 3 + ["subnet", "vpc", "inside", "inside6"]
     kinds += ["internet"] * (4 if source else 2) + ["outside"]
-    kinds += ["lb"] * (4 if draw.all("LoadBalancers") else 0) + (["far"] if draw.odds(0.2) else [])
+    kinds += ["lb"] * (0 if not draw.all("LoadBalancers") else 4 if source or draw.style != "balanced" else 16)
+    kinds += ["far"] if draw.odds(0.2) else []
+    kinds += ["internet"] * (12 if draw.style == "nat" and not source else 0)
     kind = draw.pick(kinds)
     nics = draw.all("NetworkInterfaces")
     if kind == "internet":
@@ -50,10 +52,13 @@ def service(draw: Draw) -> str:
     if draw.odds(0.05):
         return draw.pick(("all", "all", "tcp", "udp", "icmp", "icmpv6", "proto/50"))
     protocol, detail = draw.service()
-    if draw.listening and draw.odds(0.3):
+    if draw.listening and draw.odds(0.8 if draw.style == "balanced" else 0.3):
         protocol, detail = draw.pick(draw.listening)
+        if draw.odds(0.8):
+            return f"{'tcp' if protocol == 6 else 'udp'}/{detail}"
     if protocol in (6, 17):
         high = min(65535, detail + draw.pick((0, 0, 0, 1, 2)))
+        detail = max(0, detail - draw.pick((0, 0, 0, 1)))
         return f"{'tcp' if protocol == 6 else 'udp'}/{detail}" + (f"-{high}" if high > detail else "")
     if protocol in (1, 58):
         kind, code = divmod(detail, 256)

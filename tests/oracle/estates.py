@@ -41,6 +41,10 @@ class Draw:
         self.hot: list[tuple[int, int]] = []
         self.taken: set[str] = set()
         self.listening: list[tuple[int, int]] = []
+        self.style = self.pick(
+            ("mixed", "mixed", "mixed", "references", "references", "holes", "transit", "balanced", "balanced", "nat")
+        )
+        """What an estate has more of: group references over VPCs, ACLs with narrow holes, transit gateways, balancers, NAT."""
 
     def id(self, prefix: str) -> str:
         """A new id."""
@@ -131,9 +135,10 @@ def from_seed(seed: int, contracts: int = 4) -> tuple[Json, list[Json]]:
 
 def lay_networks(draw: Draw) -> None:
     """VPCs (some of which overlap), subnets, prefix lists."""
-    for at in range(draw.pick((1, 1, 2, 2, 2, 3))):
+    joined = draw.style in ("references", "transit")
+    for at in range(draw.pick((2, 2, 3) if joined else (1, 1, 2, 2, 2, 3))):
         vpc = draw.id("vpc")
-        third = draw.pick((at, at, at, 0))
+        third = at if joined else draw.pick((at, at, at, 0))
         cidrs = [f"10.0.{third}.0/24"]
         if draw.odds(0.08):
             cidrs.append(draw.pick((f"203.0.113.{at * 64}/26", f"10.1.{at}.0/26")))
@@ -294,11 +299,17 @@ def permission(draw: Draw, vpc: str, *, generous: bool) -> Json:
         made["FromPort"], made["ToPort"] = draw.pick(((0, 0), (443, 443)))
     made |= {"IpRanges": [], "Ipv6Ranges": [], "PrefixListIds": [], "UserIdGroupPairs": []}
     for _ in range(draw.pick((1, 1, 1, 2, 3))):
-        peer = draw.pick(("four", "four", "four", "six", "six", "group", "group", "list"))
+        kinds = ("four", "four", "four", "six", "six", "group", "group", "list")
+        peer = "group" if draw.style == "references" and draw.odds(0.6) else draw.pick(kinds)
         if peer == "group":
             groups = draw.all("SecurityGroups")
             own = [one for one in groups if one["VpcId"] == vpc]
-            chosen = draw.pick(own if draw.odds(0.6) else groups)["GroupId"]
+            far = [one for one in groups if one["VpcId"] != vpc]
+            home = draw.odds(0.3 if draw.style == "references" else 0.75) or not far
+            chosen = draw.pick(own if home else far)["GroupId"]
+            fronts = [name for lb in draw.all("LoadBalancers") if lb["VpcId"] == vpc for name in lb["SecurityGroups"]]
+            if fronts and draw.odds(0.5):
+                chosen = draw.pick(fronts)
             pair = {"GroupId": draw.id("sg") if draw.odds(0.05) else chosen, "UserId": "111122223333"}
             made["UserIdGroupPairs"].append(pair)
         elif peer == "list" and draw.all("ManagedPrefixLists"):
@@ -323,12 +334,12 @@ def anything() -> Json:
 
 def write_groups(draw: Draw) -> None:
     """Rules for every group; most let out everything, so that flows exist."""
-    generous = draw.odds(0.5)
+    generous = draw.odds(0.7 if draw.style in ("balanced", "holes", "nat", "transit") else 0.5)
     for group in draw.all("SecurityGroups"):
         vpc = group["VpcId"]
         group["IpPermissions"] = [permission(draw, vpc, generous=generous) for _ in range(draw.between(0, 4))]
         group["IpPermissions"] += [anything()] if draw.odds(0.2 if generous else 0.03) else []
-        if draw.odds(0.7):
+        if draw.odds(0.4 if draw.style == "references" else 0.7):
             group["IpPermissionsEgress"] = [anything()]
         else:
             group["IpPermissionsEgress"] = [permission(draw, vpc, generous=generous) for _ in range(draw.between(0, 3))]
@@ -355,11 +366,38 @@ def acl_entry(draw: Draw, number: int, *, egress: bool) -> Json:
     return made
 
 
+def hole(draw: Draw, number: int, *, egress: bool) -> Json:
+    """A narrow denial with an edge where answers or questions begin or end, for everybody or for few."""
+    made = acl_entry(draw, number, egress=egress)
+    made["RuleAction"] = "deny" if draw.odds(0.9) else "allow"
+    if made["Protocol"] == "-1":
+        made["Protocol"] = "6"
+    if made["Protocol"] in ("6", "17"):
+        _, port = draw.service()
+        edges = (
+            (1024, 1024),
+            (65535, 65535),
+            (1023, 1024),
+            (0, 1023),
+            (port, port),
+            (port, port),
+            (port + 1, port + 1),
+            (port - 1, port),
+        )
+        low, high = draw.pick(edges)
+        made["PortRange"] = {"From": max(0, min(low, 65535)), "To": max(0, min(high, 65535))}
+    if draw.odds(0.6):
+        made.pop("CidrBlock", None)
+        made.pop("Ipv6CidrBlock", None)
+        made |= {"CidrBlock": "0.0.0.0/0"} if draw.odds(0.7) else {"Ipv6CidrBlock": "::/0"}
+    return made
+
+
 def write_acls(draw: Draw) -> None:
     """For every subnet an ACL: the default one that passes everything, one with holes, or a tight one."""
     for vpc in draw.all("Vpcs"):
         subnets = [one["SubnetId"] for one in draw.all("Subnets") if one["VpcId"] == vpc["VpcId"]]
-        made = [acl(draw, vpc["VpcId"], default=True, plain=draw.odds(0.8))]
+        made = [acl(draw, vpc["VpcId"], default=True, plain=draw.style != "holes" and draw.odds(0.8))]
         made += [acl(draw, vpc["VpcId"], default=False, plain=False) for _ in range(draw.pick((0, 0, 1, 1, 2)))]
         for subnet in subnets:
             if draw.odds(0.98):
@@ -375,9 +413,11 @@ def acl(draw: Draw, vpc: str, *, default: bool, plain: bool) -> Json:
     entries: list[Json] = []
     for egress in (False, True):
         numbers = draw.chance.sample(range(1, 30), 5)
-        if not plain:
+        if not plain and draw.style == "holes":
+            entries += [hole(draw, number * 10, egress=egress) for number in numbers[: draw.between(0, 2)]]
+        elif not plain:
             entries += [acl_entry(draw, number * 10, egress=egress) for number in numbers[: draw.between(1, 4)]]
-        if plain or draw.odds(0.75):
+        if plain or draw.odds(0.97 if draw.style == "holes" else 0.75):
             for number, key, cidr in ((30000, "CidrBlock", "0.0.0.0/0"), (30001, "Ipv6CidrBlock", "::/0")):
                 entries.append(
                     {"Egress": egress, "RuleNumber": number, "RuleAction": "allow", "Protocol": "-1", key: cidr}

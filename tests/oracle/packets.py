@@ -26,7 +26,15 @@ from tests.oracle.routing import (
     nat_is_hidden,
     public_nat,
 )
-from tests.oracle.rules import acl_admits, acl_admits_answer, active_peerings, attachments_of, exists, groups_admit
+from tests.oracle.rules import (
+    acl_admits,
+    acl_admits_answer,
+    active_peerings,
+    attachment_subnets,
+    attachments_of,
+    exists,
+    groups_admit,
+)
 from tests.oracle.world import (
     ICMP,
     TCP,
@@ -111,9 +119,17 @@ def a_first(world: World, source: str, s: Address, target: str, d: Address, serv
             return True  # what is not looked into may rewrite the source (§6)
         if not leads_to_vpc(world, i.subnet, d, j.vpc, may, "plain" if may else "any"):  # 3
             return False
-        if not acl_admits(world, j.subnet, False, s, service, may):  # 4
+        if not (may and brought(world, i, j)) and not acl_admits(world, j.subnet, False, s, service, may):  # 4
             return False
     return groups_admit(world, target, True, s, service, True, may)  # 5
+
+
+def brought(world: World, source: Nic, target: Nic) -> bool:
+    """May a transit gateway bring these packets into its own subnet, whose ACL is then not asked?
+
+    TGW, *Network ACLs for transit gateways*; which way packets of another VPC take is not told apart.
+    """
+    return source.vpc != target.vpc and target.subnet in attachment_subnets(world)
 
 
 @remembered
@@ -139,7 +155,7 @@ def a_answer(
         return True
     return (
         acl_admits_answer(world, j.subnet, True, s, service, ports, may)
-        and acl_admits_answer(world, i.subnet, False, d, service, ports, may)
+        and ((may and brought(world, j, i)) or acl_admits_answer(world, i.subnet, False, d, service, ports, may))
         and leads_to_vpc(world, j.subnet, s, i.vpc, may)
     )
 

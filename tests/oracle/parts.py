@@ -20,7 +20,7 @@ def gateways(draw: Draw) -> None:
     for vpc in vpcs:
         name = vpc["VpcId"]
         if draw.odds(0.75):
-            links = [{"VpcId": name, "State": "available"}]
+            links = [{"VpcId": name if draw.odds(0.96) else draw.id("vpc"), "State": "available"}]
             draw.estate["InternetGateways"].append(
                 {"InternetGatewayId": draw.id("igw"), "Attachments": links, "Tags": []}
             )
@@ -29,7 +29,7 @@ def gateways(draw: Draw) -> None:
             draw.estate["EgressOnlyInternetGateways"].append(
                 {"EgressOnlyInternetGatewayId": draw.id("eigw"), "Attachments": links, "Tags": []}
             )
-        if draw.odds(0.4):
+        if draw.odds(0.95 if draw.style == "nat" else 0.3):
             nat_gateway(draw, name)
         if draw.odds(0.1):
             links = [{"VpcId": name, "State": draw.pick(("attached", "attached", "detached"))}]
@@ -44,7 +44,7 @@ def gateways(draw: Draw) -> None:
             )
     for at, one in enumerate(vpcs):
         for other in vpcs[at + 1 :]:
-            if one["CidrBlock"] != other["CidrBlock"] and draw.odds(0.6):
+            if one["CidrBlock"] != other["CidrBlock"] and draw.odds(0.2 if draw.style == "transit" else 0.6):
                 peering(draw, one, other)
     if draw.odds(0.06):
         far = {
@@ -53,8 +53,8 @@ def gateways(draw: Draw) -> None:
             "Ipv6CidrBlockAssociationSet": [],
         }
         peering(draw, draw.pick(vpcs), far)
-    if draw.odds(0.3):
-        transit(draw, [one for one in vpcs if draw.odds(0.85)])
+    if draw.odds({"transit": 0.95, "references": 0.4}.get(draw.style, 0.15)):
+        transit(draw, [one for one in vpcs if draw.odds(0.9)])
 
 
 def side(vpc: Json, region: str) -> Json:
@@ -72,7 +72,7 @@ def side(vpc: Json, region: str) -> Json:
 
 def peering(draw: Draw, one: Json, other: Json) -> None:
     """A peering connection, most often active and in one Region."""
-    region = "eu-central-1" if draw.odds(0.92) else "eu-west-1"
+    region = "eu-central-1" if draw.odds(0.85) else "eu-west-1"
     draw.estate["VpcPeeringConnections"].append(
         {
             "VpcPeeringConnectionId": draw.id("pcx"),
@@ -223,7 +223,10 @@ def route_table(draw: Draw, vpc: Json) -> Json:
     def add(text: str, target: Json, *, state: str = "active", origin: str = "CreateRoute") -> None:
         made.setdefault(text, {**destination(text), **target, "State": state, "Origin": origin})
 
-    igw = [one["InternetGatewayId"] for one in draw.all("InternetGateways") if one["Attachments"][0]["VpcId"] == name]
+    known = {one["VpcId"] for one in draw.all("Vpcs")}
+    # Its own gateway, and one that is attached to no VPC of the estate (its routes lead nowhere).
+    gateways_ = [(one["InternetGatewayId"], one["Attachments"][0]["VpcId"]) for one in draw.all("InternetGateways")]
+    igw = [one for one, home in gateways_ if home == name or home not in known]
     eigw = [
         one["EgressOnlyInternetGatewayId"]
         for one in draw.all("EgressOnlyInternetGateways")
@@ -236,7 +239,8 @@ def route_table(draw: Draw, vpc: Json) -> Json:
         for one in draw.all("VpnGateways")
         if one["VpcAttachments"][0] == {"VpcId": name, "State": "attached"}
     ]
-    ways4 = [{"GatewayId": one} for one in igw * 3] + [{"NatGatewayId": one} for one in nat * 2]
+    nats = nat * (6 if draw.style == "nat" else 2)
+    ways4 = [{"GatewayId": one} for one in igw * 3] + [{"NatGatewayId": one} for one in nats]
     ways6 = [{"GatewayId": one} for one in igw * 3] + [{"EgressOnlyInternetGatewayId": one} for one in eigw * 2]
     rare = [{"TransitGatewayId": one} for one in tgw] + [{"GatewayId": one} for one in vgw]
     for text in ["0.0.0.0/0", *draw.some(["128.0.0.0/1", "203.0.113.0/24", "203.0.113.128/25"], 0, 1)]:
@@ -305,7 +309,7 @@ def odd_routes(draw: Draw, vpc: str, add_list: dict[str, Json]) -> None:
 def balancers(draw: Draw) -> None:
     """Application and network load balancers with listeners, target groups and targets."""
     for kind in ("application", "network"):
-        if draw.odds(0.22):
+        if draw.odds(0.8 if draw.style == "balanced" else 0.12):
             balancer(draw, draw.pick(draw.all("Vpcs"))["VpcId"], kind)
 
 
@@ -368,7 +372,7 @@ def target_group(draw: Draw, vpc: str, balancer_arn: str, protocol: str, nics: l
     name = f"tg-{draw.count}-{len(draw.all('TargetGroups'))}"
     arn = f"arn:aws:elasticloadbalancing:eu-central-1:111122223333:targetgroup/{name}/{draw.count:016x}"
     instances = [one["Attachment"]["InstanceId"] for one in nics if one.get("Attachment", {}).get("InstanceId")]
-    kind = "instance" if instances and draw.odds(0.6) else "ip"
+    kind = "instance" if instances and draw.odds(0.55) else "ip"
     port = draw.pick((443, 8080, 8080, draw.pick(draw.hot)[1] % 65536 or 80))
     draw.estate["TargetGroups"].append(
         {

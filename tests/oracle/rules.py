@@ -187,13 +187,9 @@ def acl_is_open(world: World, subnet: str) -> bool:
 
 @remembered
 def acl_admits(world: World, subnet: str, egress: bool, peer: Address, service: Service, may: bool) -> bool:
-    """Lowest number first, the first match decides, otherwise deny. No ACL in the estate: not known.
-
-    What a transit gateway brings into its own subnet is not asked (TGW, *Network ACLs for transit gateways*); which
-    traffic that is is not told apart, so in the upper bound such a subnet's ingress passes everything.
-    """
+    """Lowest number first, the first match decides, otherwise deny. No ACL in the estate: not known."""
     acl = world.acl_of(subnet)
-    if acl is None or (may and not egress and subnet in attachment_subnets(world)):
+    if acl is None:
         return may
     for entry in sorted(acl["Entries"], key=lambda one: int(one["RuleNumber"])):
         cidr = entry.get("CidrBlock") or entry.get("Ipv6CidrBlock")
