@@ -88,15 +88,23 @@ class Intervals:
             return other
         found: list[Span] = []
         i = j = 0
-        while i < len(mine) and j < len(theirs):
-            low = max(mine[i][0], theirs[j][0])
-            high = min(mine[i][1], theirs[j][1])
-            if low <= high:
-                found.append((low, high))
-            if mine[i][1] < theirs[j][1]:
+        low, high = mine[0]
+        first, last = theirs[0]
+        while True:
+            if last < low:
+                j += 1
+            elif high < first:
                 i += 1
             else:
-                j += 1
+                found.append((low if low > first else first, high if high < last else last))
+                if high < last:
+                    i += 1
+                else:
+                    j += 1
+            if i == len(mine) or j == len(theirs):
+                break
+            low, high = mine[i]
+            first, last = theirs[j]
         return Intervals._of(tuple(found))
 
     def __sub__(self, other: Intervals) -> Intervals:
