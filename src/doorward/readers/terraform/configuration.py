@@ -190,6 +190,8 @@ class _Walk:
         others = sum(head in ("var", "local", "data", "each") for head in heads)
         if others and len(given) > 1 and (ends or others > 1):
             self.found.choice = True
+        if ends > 1 and _steered(expression):
+            self.found.choice = True
         keyed = keep or any(head in ("each", "count") for head in heads)
         for one in given:
             self.work.append((one, module, key if keyed or _head(one) in ("each", "local") else None, owner))
@@ -284,6 +286,32 @@ class _Walk:
         attribute = parts[at] if at < len(parts) and isinstance(parts[at], str) else None
         for one in instances:
             self.found.hits[one.address, attribute if isinstance(attribute, str) else None] = len(instances) > 1
+
+
+def _steered(expression: Any) -> bool:
+    """Whether a workspace or a count can decide between references: ``terraform.workspace == "x" ? a : b``.
+
+    Terraform writes references in the order of the text, so ``a[count.index]`` has its count right behind the bare
+    ``a``; anywhere else the count is compared or reckoned with.
+    """
+    stack = [expression]
+    while stack:
+        at = stack.pop()
+        if isinstance(at, list):
+            stack.extend(at)
+        elif isinstance(at, dict):
+            stack.extend(value for key, value in at.items() if key not in ("references", "constant_value"))
+            given = [one for one in _list(at.get("references")) if isinstance(one, str)]
+            for place, one in enumerate(given):
+                if one.startswith("terraform."):
+                    return True
+                if _head(one) == "count":
+                    collection = given[place - 1] if place else ""
+                    longer = given[place - 2] if place > 1 else ""
+                    bare = collection and _head(collection) in ("resource", "data", "module", "var", "local", "each")
+                    if not bare or longer.startswith((f"{collection}.", f"{collection}[")):
+                        return True
+    return False
 
 
 def _head(reference: str) -> str:

@@ -67,7 +67,7 @@ def plan_of(document: Document, estate: Estate | None) -> Plan:
     for address, given in dropped.items():
         before.given.setdefault(address, []).extend(given)
     steps = make_steps(document, before, after, old, new)
-    own = (*_own_notices(document, world), *_left_behind(old, new))
+    own = (*_own_notices(document, world), *_left_behind(before, after, old, new))
     old = replace(old, notices=unite(estate.notices if estate is not None else (), tuple(before.notices)))
     new = replace(new, notices=unite(estate.notices if estate is not None else (), (*after.notices, *own)))
     return Plan(
@@ -104,9 +104,12 @@ def _with_default_acls(estate: Estate, scene: Scene) -> Estate:
     return replace(estate, acls=acls, subnets=subnets)
 
 
-def _left_behind(old: Estate, new: Estate) -> tuple[Notice, ...]:
+def _left_behind(before: Scene, after: Scene, old: Estate, new: Estate) -> tuple[Notice, ...]:
     """Groups that the plan deletes while interfaces are in them: AWS refuses that (DependencyViolation)."""
     gone = old.groups.keys() - new.groups.keys()
+    for id in before.elements["groups"]:  # one that the plan deletes and still speaks of is a stub after it
+        if not before.is_stub("groups", id) and (id not in after.elements["groups"] or after.is_stub("groups", id)):
+            gone.add(id)
     members: dict[str, list[str]] = {}
     if gone:
         for interface in new.interfaces.values():

@@ -11,7 +11,7 @@ from dataclasses import replace
 from doorward.model.estate import Listener, LoadBalancer, Target, TargetGroup
 from doorward.model.intervals import Span
 from doorward.model.services import TCP, UDP, block, rule_span
-from doorward.readers.terraform.families.interfaces import addresses_of, make_interface
+from doorward.readers.terraform.families.interfaces import addresses_of, make_interface, places_of
 from doorward.readers.terraform.families.vpcs import name_of
 from doorward.readers.terraform.scene import Scene
 from doorward.readers.terraform.values import Ref, Refs, View
@@ -59,10 +59,7 @@ def read_balancers(scene: Scene) -> None:
                 places.append((place, addresses_of(mapping, "private_ipv4_address", "ipv6_address")))
         if not places:
             subnets = view.many("subnets", "subnet")
-            places = [(Ref((one,)), ()) for one in (*subnets.certain, *subnets.maybe)]
-            if subnets.unknown is not None or not places:
-                where = subnets.unknown or view.where("subnets")
-                places.append((Ref((), certain=False, open=True, unknown=where), ()))
+            places = [(one, ()) for one in places_of(scene, view, subnets, groups, view.where("subnets"))]
         facing = not view.flag("internal")
         if kind == "network" and groups == Refs():
             groups = Refs(
@@ -126,25 +123,38 @@ def read_listeners(scene: Scene) -> None:
     """aws_lb_listener and aws_lb_listener_rule."""
     owners: dict[str, tuple[str, Listener]] = {}
     further: dict[str, list[str]] = {}
+    unsure: dict[str, None] = {}
+    """Listeners of which some rule is not known."""
     for view in scene.instances(*LISTENER_RULES, data=False):
         target = view.one("listener_arn", "listener")
         groups = _forwarded(view, "action")
         if groups.unknown or groups.maybe:
             scene.notice(view.address, "the target group it forwards to is not known before the apply")
-        for id in target.ids:
-            further.setdefault(id, []).extend((*groups.certain, *groups.maybe))
+            unsure.update(dict.fromkeys(target.ids))
+        for id in target.ids if target.certain else ():
+            further.setdefault(id, []).extend(groups.certain)
+        if not target.certain:
+            scene.notice(view.address, "the listener of this rule is not known before the apply")
+            unsure.update(dict.fromkeys(target.ids or _fresh(scene, LISTENERS)))
     for view in scene.instances(*LISTENERS):
-        owner = view.one("load_balancer_arn", "balancer").id
+        ref = view.one("load_balancer_arn", "balancer")
+        owner = ref.id
         scene.alias(view.address, view.text("arn") or view.id)
         if owner is None:
-            scene.notice(view.address, "the load balancer of this listener is not known before the apply")
+            if ref.unknown is not None:
+                scene.notice(view.address, "the load balancer of this listener is not known before the apply")
+                for id in ref.ids or _fresh(scene, BALANCERS):
+                    scene.edit("load_balancers", id, listeners=None)
             continue
         groups = _forwarded(view, "default_action")
         if groups.unknown or groups.maybe:
             scene.notice(view.address, "the target group it forwards to is not known before the apply")
-        behind = dict.fromkeys((*groups.certain, *groups.maybe))
-        for id in {view.id, view.text("arn") or view.id}:
+        names = {view.id, view.text("arn") or view.id}
+        behind = dict.fromkeys(groups.certain)
+        for id in names:
             behind.update(dict.fromkeys(further.pop(id, ())))
+        if groups.unknown or groups.maybe or names & unsure.keys():
+            behind.update(dict.fromkeys(_some_group(scene, owner, view)))
         if view.unsettled("port") or view.unsettled("protocol"):
             scene.edit("load_balancers", owner, listeners=None)
             scene.notice(view.address, "its port is not known before the apply: the listeners count as unknown")
@@ -156,6 +166,21 @@ def read_listeners(scene: Scene) -> None:
             scene.edit("load_balancers", owner, listeners=(*found.listeners, listener))
     for id, groups_behind in further.items():
         scene.notice(id, "rules of a listener that the plan does not hold forward to " + ", ".join(groups_behind))
+
+
+def _some_group(scene: Scene, owner: str, view: View) -> tuple[str, ...]:
+    """A target group of which nothing is known. Where clients' addresses may reach targets, no listener is sure."""
+    if scene.ensure("load_balancers", owner).kind != "application":
+        scene.edit("load_balancers", owner, listeners=None)
+        return ()
+    id = f"{view.address}: a target group"
+    scene.put("target_groups", id, TargetGroup(id, targets=None))
+    return (id,)
+
+
+def _fresh(scene: Scene, types: tuple[str, ...]) -> tuple[str, ...]:
+    """What the plan makes of these types: a reference that is not known before the apply can mean any of them."""
+    return tuple(one.id for one in scene.instances(*types, data=False) if scene.is_new(one.instance))
 
 
 def read_target_groups(scene: Scene) -> None:
@@ -180,7 +205,8 @@ def read_target_groups(scene: Scene) -> None:
     for view in scene.instances(*ATTACHMENTS, data=False):
         target_group = view.one("target_group_arn", "target-group")
         target = view.one("target_id", "target")
-        for id in target_group.ids:
+        open_ids = _fresh(scene, TARGET_GROUPS) if target_group.unknown is not None else ()
+        for id in target_group.ids or open_ids:
             if target.id is None or not target_group.certain:
                 scene.edit("target_groups", id, targets=None)
                 scene.notice(
@@ -221,31 +247,30 @@ def read_classic(scene: Scene) -> None:
         id = snapshot_id(scene, "load_balancers", name, view.text("name"))
         groups = view.many("security_groups", "group")
         subnets = view.many("subnets", "subnet")
-        places = [Ref((one,)) for one in (*subnets.certain, *subnets.maybe)]
-        if subnets.unknown is not None or not places:
-            places.append(Ref((), certain=False, open=True, unknown=subnets.unknown or view.where("subnets")))
         made: list[str] = []
-        for place in places:
-            subnet = place.ids[0] if place.ids else "?"
+        for place in places_of(scene, view, subnets, groups, view.where("subnets")):
+            subnet = place.ids[0] if len(place.ids) == 1 else "?"
             real = real_interfaces(scene, "load_balancers", id, name, subnet)
             for own in real or [f"{view.address}/{subnet}"]:
                 interface = make_interface(scene, own, view, place, groups, has_public=not view.flag("internal"))
                 scene.put("interfaces", own, interface)
                 made.append(own)
+        vpc = scene.elements["interfaces"][made[0]].vpc
         scene.members.setdefault(view.address, {}).update(dict.fromkeys(made))
-        instances = [Ref((one,)) for one in view.many("instances", "instance").certain]
+        instances = view.many("instances", "instance")
         listeners: list[Listener] = []
         check = _check_port(view)
         for each in view.blocks("listener"):
             port, own_port = each.number("lb_port"), each.number("instance_port")
             behind = f"{id}:{own_port}"
-            targets = tuple(Target(one.ids[0], own_port) for one in instances)
+            sure = not instances.maybe and instances.unknown is None
+            targets = tuple(Target(one, own_port) for one in instances.certain) if sure else None
             scene.put(
                 "target_groups", behind,
                 TargetGroup(
                     behind, f"{name}:{own_port}", (each.text("instance_protocol") or "TCP").upper(), own_port,
                     "instance",
-                    check, True, False, targets, scene.vpc_of(places[0].id), view.address,
+                    check, True, False, targets, vpc, view.address,
                 ),
             )  # fmt: skip
             listeners.append(Listener(services_of(each.text("lb_protocol"), port), (behind,), view.address))

@@ -106,6 +106,25 @@ def _default_group(scene: Scene, vpc: str) -> str | None:
     return None
 
 
+def places_of(scene: Scene, view: View, subnets: Refs, groups: Refs, where: str) -> list[Ref]:
+    """Where the interfaces of something stand: one place a subnet.
+
+    Subnets that it may only be in count as one place each where they are alike (the verdict is then the same in all),
+    else as a single place that is not known.
+    """
+    places = [Ref((one,)) for one in subnets.certain]
+    vpcs = {one.vpc for each in groups.certain if (one := scene.find("groups", each)) is not None and one.vpc}
+    maybe = [one for one in subnets.maybe if len(vpcs) != 1 or scene.vpc_of(one) in (*vpcs, "")]
+    ways = {(one.vpc, one.route_table, one.acl) for each in maybe if (one := scene.find("subnets", each)) is not None}
+    if len(ways) == 1:
+        places.extend(Ref((one,)) for one in maybe)
+    elif maybe:
+        places.append(Ref(tuple(maybe), certain=False, unknown=where))
+    if subnets.unknown is not None or not places:
+        places.append(Ref((), certain=False, open=True, unknown=subnets.unknown or where))
+    return places
+
+
 def addresses_of(view: View, *attributes: str) -> tuple[Span, ...]:
     """Known addresses of text and list attributes; delegated prefixes count as their range."""
     found: list[Span] = []
@@ -258,15 +277,11 @@ def read_scaling(scene: Scene) -> None:
         subnets = view.many("vpc_zone_identifier", "subnet")
         if view.number("max_size") == 0:
             continue
-        places: list[Ref] = [Ref((one,)) for one in (*subnets.certain, *subnets.maybe)]
-        if subnets.unknown is not None or not places:
-            places.append(
-                Ref((), certain=False, open=True, unknown=subnets.unknown or view.where("vpc_zone_identifier"))
-            )
+        places = places_of(scene, view, subnets, groups, view.where("vpc_zone_identifier"))
         made: list[str] = []
         _running(scene, view.text("name"))
         for place in places:
-            id = f"{view.address}/{place.ids[0] if place.ids else '?'}"
+            id = f"{view.address}/{place.ids[0] if len(place.ids) == 1 else '?'}"
             wanted = _wants_public(scene, view, place, template) if template is not None else None
             interface = make_interface(scene, id, view, place, groups, has_public=wanted, instance=id)
             scene.put("interfaces", id, interface)
@@ -304,8 +319,12 @@ def read_attachments(scene: Scene) -> None:
                 scene.extend("interfaces", id, "maybe_groups", group.ids)
                 if group.open:
                     scene.edit("interfaces", id, groups_unknown=group.unknown)
-        if not target.ids:
+        if not target.ids and target.unknown is not None:
             scene.notice(view.address, "which interface gets this group is not known before the apply")
+            for one in scene.instances("aws_network_interface", "aws_instance", data=False):
+                own = one.text("primary_network_interface_id") or one.id
+                if scene.is_new(one.instance) and own in scene.elements["interfaces"]:
+                    scene.extend("interfaces", own, "maybe_groups", group.ids)
     for view in scene.instances("aws_eip", "aws_eip_association", data=False):
         _elastic(scene, view)
 

@@ -9,10 +9,10 @@ from typing import Literal
 
 from doorward.model.estate import Holder
 from doorward.readers.terraform.families.balancers import real_interfaces, snapshot_id
-from doorward.readers.terraform.families.interfaces import make_interface
+from doorward.readers.terraform.families.interfaces import make_interface, places_of
 from doorward.readers.terraform.families.vpcs import name_of
 from doorward.readers.terraform.scene import Scene
-from doorward.readers.terraform.values import Ref, Refs, View
+from doorward.readers.terraform.values import Refs, View
 
 HolderKind = Literal["db", "lambda", "ecs", "instance", "endpoint"]
 
@@ -31,12 +31,10 @@ def _hold(
 ) -> tuple[str, ...]:
     """A holder with one interface a subnet."""
     id = snapshot_id(scene, "holders", id, name)
-    places = [Ref((one,)) for one in (*subnets.certain, *subnets.maybe)]
-    if subnets.unknown is not None or not places:
-        places.append(Ref((), certain=False, open=True, unknown=subnets.unknown or f"{view.address}: its subnets"))
+    places = places_of(scene, view, subnets, groups, f"{view.address}: its subnets")
     made: list[str] = []
     for place in places:
-        subnet = place.ids[0] if place.ids else "?"
+        subnet = place.ids[0] if len(place.ids) == 1 else "?"
         real = real_interfaces(scene, "holders", id, name, subnet)
         if not real and scene.snapshot is not None and id in scene.snapshot.holders and kind == "db":
             continue  # a database has interfaces in some subnets of its group only; the snapshot knows which

@@ -84,24 +84,37 @@ def read_gateways(scene: Scene) -> None:
         for vpc in dict.fromkeys(vpcs):
             if vpc:
                 scene.extend("vpcs", vpc, "internet_gateways", (view.id,))
-        if view.unsettled("vpc_id") and view.one("vpc_id", "vpc").id is None:
-            scene.notice(view.address, "the VPC it is attached to is not known before the apply", None, True)
+        _perhaps(scene, view, "internet_gateways", view.id)
     for view in scene.instances("aws_internet_gateway_attachment"):
         gateway = view.one("internet_gateway_id", "internet-gateway").id
         vpc = view.one("vpc_id", "vpc").id
         if gateway and vpc:
             scene.extend("vpcs", vpc, "internet_gateways", (gateway,))
+        else:
+            _perhaps(scene, view, "internet_gateways", gateway or view.address)
     for view in scene.instances("aws_egress_only_internet_gateway"):
         scene.alias(view.address, view.id)
         if vpc := view.one("vpc_id", "vpc").id:
             scene.extend("vpcs", vpc, "egress_only_gateways", (view.id,))
+        _perhaps(scene, view, "egress_only_gateways", view.id)
     for view in scene.instances("aws_vpn_gateway", "aws_ec2_carrier_gateway"):
         if vpc := view.one("vpc_id", "vpc").id:
             scene.extend("vpcs", vpc, "hidden_gateways", (view.id,))
+        _perhaps(scene, view, "hidden_gateways", view.id)
     for view in scene.instances("aws_vpn_gateway_attachment"):
         gateway, vpc = view.text("vpn_gateway_id") or view.address, view.one("vpc_id", "vpc").id
         if vpc:
             scene.extend("vpcs", vpc, "hidden_gateways", (gateway,))
+        _perhaps(scene, view, "hidden_gateways", gateway)
+
+
+def _perhaps(scene: Scene, view: View, field: str, gateway: str) -> None:
+    """A gateway of an unknown VPC: it may be in any. A notice keeps what needs it from being certain."""
+    ref = view.one("vpc_id", "vpc")
+    if view.unsettled("vpc_id") and ref.id is None:
+        for vpc in ref.ids or tuple(scene.elements["vpcs"]):
+            scene.extend("vpcs", vpc, field, (gateway,))
+            scene.notice(view.address, "the VPC it is attached to is not known before the apply", vpc, True)
 
 
 def read_peerings(scene: Scene) -> None:
