@@ -181,7 +181,6 @@ def test_nat64(account: Account) -> None:
     assert KEPT != account.never_reach(WEB, OUT, "tcp/443")
 
 
-@pytest.mark.xfail(strict=True, reason="accelerators are not looked for")
 def test_global_accelerator(account: Account) -> None:
     """Global Accelerator guide, *Secure VPC connections*: with an accelerator's interface in the VPC "you don't need
     public IP addresses on the load balancer or EC2 instance. You also don't need an associated internet gateway
@@ -194,10 +193,9 @@ def test_global_accelerator(account: Account) -> None:
     assert CANNOT_TELL == account.never_reach(V4, WEB, "tcp/443")
     assert CANNOT_TELL == account.only_from("10.0.0.0/16", WEB, "tcp/443")
     assert KEPT == account.never_reach(V4, WEB, "tcp/444")
-    assert names(account.judge("never-reach", V4, WEB, "tcp/443"), "eni-ga")
+    assert names(account.judge("never-reach", V4, WEB, "tcp/443"), "accelerator in vpc-1")
 
 
-@pytest.mark.xfail(strict=True, reason="link-local services are taken to be out of reach")
 @pytest.mark.parametrize("address", ["169.254.169.254/32", "169.254.169.253/32", "fd00:ec2::254/128"])
 def test_link_local_services(account: Account, address: str) -> None:
     """VPC User Guide, *Security groups*: groups do not filter traffic with Amazon DNS, instance metadata and the like;
