@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from doorward.contracts.check import in_order, repaired, verdict
 from doorward.contracts.contract import Contract
@@ -105,13 +106,10 @@ class _Gate:
         removing, adding = self._steps_for(self._packet(made.witness))
         verb, steps = ("removes", removing) if contract.must == "reach" else ("adds", adding)
         found: list[Reason] = []
-        for step, rule in steps:
+        for step, group, rule in steps:
             name = rule.id or rule.origin or step.address
             text = f"{step.address}: the plan {verb} {_says(rule)}" + (f" ({rule.id})" if rule.id else "")
-            resource = next(
-                group for group, other in (step.removed if verb == "removes" else step.added) if other is rule
-            )
-            found.append(Reason("security-group", resource, text, name, rule.direction, origin=step.address))
+            found.append(Reason("security-group", group, text, name, rule.direction, origin=step.address))
         return found
 
     # --- during -------------------------------------------------------------------------------------------------
@@ -133,7 +131,7 @@ class _Gate:
                 continue
             worst = finding.outcome
             seen = verdict(world, contract, question, finding)
-            reasons, order = self._gap(stage, finding, seen)
+            reasons, order = self._gap(contract, stage, finding, seen)
             if worst is Outcome.BROKEN:
                 break
         return replace(made, during_apply=worst, during_reasons=reasons, safe_order=order)
@@ -153,34 +151,63 @@ class _Gate:
             self._stages[side] = found
         return found
 
-    def _gap(self, stage: Stage, finding: Finding, seen: Verdict) -> tuple[tuple[Reason, ...], tuple[str, ...]]:
+    def _gap(
+        self, contract: Contract, stage: Stage, finding: Finding, seen: Verdict
+    ) -> tuple[tuple[Reason, ...], tuple[str, ...]]:
         """Which step opens the gap, and an order that does not."""
         packet = finding.packet
         if packet is None:
             return seen.reasons, ()
-        if seen.reasons and finding.outcome is Outcome.BROKEN and packet.way in ("private", "arrival", "departure"):
+        moment = (Reason("unknown", stage.label, f"at the moment: {stage.label}"),) if stage.label else ()
+        if finding.outcome is not Outcome.BROKEN or packet.way not in ("private", "arrival", "departure"):
+            return (*seen.reasons, *moment), ()
+        if contract.must != "reach":
             removing, adding = self._steps_for(packet)
-            if not removing and stage.label:
-                return (*seen.reasons, Reason("unknown", stage.label, f"at the moment: {stage.label}")), ()
             reasons = [
-                Reason("security-group", step.address, _opens(step, adding, stage), rule.id, rule.direction, origin=step.address)
-                for step, rule in removing
-            ]
+                Reason("security-group", one.group, f"{one.step.address} already adds {_says(one.rule)}", one.rule.id,
+                       one.rule.direction, origin=one.step.address)
+                for one in adding
+            ]  # fmt: skip
+            return (*reasons, *seen.reasons, *moment), ()
+        stopped = {hop.direction for hop in seen.hops if hop.passes == "no" and hop.kind == "security-group"}
+        removing, adding = ([one for one in part if one.rule.direction in stopped] for part in self._steps_for(packet))
+        if removing:
+            reasons = [
+                Reason("security-group", one.step.address, _opens(one, adding, stage), one.rule.id, one.rule.direction,
+                       origin=one.step.address)
+                for one in removing
+            ]  # fmt: skip
             return (*reasons, *seen.reasons), _safe_order(removing, adding)
-        label = (Reason("unknown", stage.label, f"at the moment: {stage.label}"),) if stage.label else ()
-        return (*seen.reasons, *label), ()
+        return (*self._network_reasons(seen), *seen.reasons, *moment), _network_order(seen)
 
-    def _steps_for(self, packet: Packet) -> tuple[list[tuple[Step, Rule]], list[tuple[Step, Rule]]]:
+    def _network_reasons(self, seen: Verdict) -> list[Reason]:
+        """ACLs and route tables that stop the packet in the middle of the apply and that the plan changes."""
+        before, after = self.plan.before, self.plan.after
+        found: list[Reason] = []
+        for hop in seen.hops:
+            if hop.passes != "no" or hop.kind not in ("network-acl", "route"):
+                continue
+            old, new = (
+                (before.acls.get(hop.resource), after.acls.get(hop.resource))
+                if hop.kind == "network-acl"
+                else (before.route_tables.get(hop.resource), after.route_tables.get(hop.resource))
+            )
+            if new is not None and old != new:
+                text = f"the plan changes {'entries' if hop.kind == 'network-acl' else 'routes'} of {hop.resource}: while it does, the old may be gone and the new not yet there"
+                found.append(Reason(hop.kind, hop.resource, text, hop.rule, hop.direction, hop.answer, new.origin))
+        return found
+
+    def _steps_for(self, packet: Packet) -> tuple[list[_Act], list[_Act]]:
         """Steps that remove, and steps that add, a rule that admits a packet."""
         before, after = self.plan.before, self.plan.after
         removing = [
-            (step, rule)
+            _Act(step, group, rule)
             for step in self.plan.steps
             for group, rule in step.removed
             if group_matches(self.before, before, group, rule, packet)
         ]
         adding = [
-            (step, rule)
+            _Act(step, group, rule)
             for step in self.plan.steps
             for group, rule in step.added
             if group_matches(self.after, after, group, rule, packet)
@@ -220,7 +247,7 @@ class _Gate:
         everywhere = FAMILY_ALL[family_of(packet.target_address)]
         removing, _ = self._steps_for(packet)
         low, high = block(protocol)
-        for direction in {rule.direction for _, rule in removing}:
+        for direction in {one.rule.direction for one in removing}:
             interface = self.plan.before.interfaces.get(packet.source if direction == "egress" else packet.target)
             if interface is None:
                 continue
@@ -246,13 +273,79 @@ class _Gate:
         return False
 
 
-def _opens(step: Step, adding: list[tuple[Step, Rule]], stage: Stage) -> str:
+class _Act(NamedTuple):
+    """One step, and one rule of one group that it removes or adds."""
+
+    step: Step
+    group: str
+    rule: Rule
+
+
+def _opens(act: _Act, adding: list[_Act], stage: Stage) -> str:
+    step = act.step
     moment = f" ({stage.label})" if stage.label else ""
-    if any(other is step for other, _ in adding):
-        return f"{step.address} revokes before it authorises: in between nothing admits this{moment}" + _note(step)
+    note = f": {step.note}" if step.note else ""
+    if any(other.step is step for other in adding):
+        if step.atomic:
+            return f"{step.address} changes its rule in place before all that the new rule needs is there{moment}{note}"
+        return f"{step.address} revokes before it authorises: in between nothing admits this{moment}{note}"
     if adding:
-        return f"{step.address} removes the rule; {adding[0][0].address} adds another, but may come later{moment}" + _note(step)
-    return f"{step.address} removes the rule that admits this{moment}" + _note(step)
+        return f"{step.address} removes the rule; {adding[0].step.address} adds another, but may come later{moment}{note}"
+    return f"{step.address} removes the rule that admits this{moment}{note}"
+
+
+def _safe_order(removing: list[_Act], adding: list[_Act]) -> tuple[str, ...]:
+    if not removing or not adding:
+        return ()
+    add, remove = adding[0], removing[0]
+    if add.group != remove.group:
+        return (
+            f"first apply: {add.step.address}, and a second rule beside each that names {remove.group}",
+            f"second apply: move the interfaces from {remove.group} to {add.group}",
+            f"third apply: {remove.step.address} and the old rules",
+        )
+    if add.rule.key == remove.rule.key:
+        return (
+            f"leave {remove.step.address} as it is in this apply: the same rule cannot exist twice "
+            "(InvalidPermission.Duplicate), so it cannot be added first",
+            "if the edit is needed, first add a wider or split rule that admits the same traffic, apply, then edit, apply, "
+            "then remove the helper",
+        )
+    if add.step.address == remove.step.address and add.step is not remove.step:
+        return (
+            f"set lifecycle {{ create_before_destroy = true }} on {add.step.address}: the new rule differs from the old, "
+            "so both can exist at once",
+            "or apply twice: add the new rule under another name, then remove the old one",
+        )
+    if add.step is remove.step and add.step.atomic:
+        return (
+            f"first apply: a second rule beside {add.step.address} with its new values",
+            f"second apply: change {add.step.address} and drop the second rule",
+        )
+    if add.step is remove.step:
+        return (
+            f"first apply: add the new rule to {add.step.address} and keep the old one",
+            "second apply: remove the old rule",
+        )
+    return (
+        f"first apply: {add.step.address} alone (-target={add.step.address})",
+        f"second apply: {remove.step.address}",
+    )
+
+
+def _network_order(seen: Verdict) -> tuple[str, ...]:
+    for hop in seen.hops:
+        if hop.passes == "no" and hop.kind == "network-acl":
+            return (
+                f"first apply: add the new entries of {hop.resource} under free numbers beside the old ones",
+                "second apply: remove the old entries",
+            )
+        if hop.passes == "no" and hop.kind == "route":
+            return (
+                f"first apply: change the route of {hop.resource} in place (ReplaceRoute) or add a more specific one",
+                "second apply: remove the old route",
+            )
+    return ()
 
 
 def _says(rule: Rule) -> str:
@@ -270,32 +363,3 @@ def show_peer(peer: Peer) -> str:
     if isinstance(peer, AnyPeer):
         return f"an unknown peer ({peer.unknown})"
     return ", ".join(span_networks(peer))
-
-
-def _note(step: Step) -> str:
-    return f": {step.note}" if step.note else ""
-
-
-def _safe_order(removing: list[tuple[Step, Rule]], adding: list[tuple[Step, Rule]]) -> tuple[str, ...]:
-    if not removing or not adding:
-        return ()
-    add, remove = adding[0], removing[0]
-    if add[1].key == remove[1].key:
-        return (
-            f"leave {remove[0].address} as it is in this apply: the same rule cannot exist twice "
-            "(InvalidPermission.Duplicate), so it cannot be added first",
-            "if the edit is needed, first add a wider or split rule that admits the same traffic, apply, then edit, apply, "
-            "then remove the helper",
-        )
-    if add[0].address == remove[0].address and add[0] is not remove[0]:
-        return (
-            f"set lifecycle {{ create_before_destroy = true }} on {add[0].address}: the new rule differs from the old, "
-            "so both can exist at once",
-            "or apply twice: add the new rule under another name, then remove the old one",
-        )
-    if add[0] is remove[0]:
-        return (
-            f"first apply: add the new rule to {add[0].address} and keep the old one",
-            "second apply: remove the old rule",
-        )
-    return (f"first apply: {add[0].address} alone (-target={add[0].address})", f"second apply: {remove[0].address}")

@@ -23,7 +23,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
+from doorward.model.addresses import show_addresses
 from doorward.model.estate import Acl, AclEntry, Estate, Interface, PrefixList, Route, RouteTable
+from doorward.model.intervals import Intervals
 from doorward.model.plan import Plan, Step
 from doorward.model.rules import AnyPeer, Group, GroupPeer, PrefixListPeer, Rule, Rules
 
@@ -44,12 +46,12 @@ def stages(plan: Plan, side: Literal["trough", "crest"]) -> Iterator[Stage]:
     before, after = plan.before, plan.after
     acls = {id: _acl(before.acls.get(id), after.acls.get(id), side) for id in {*before.acls, *after.acls}}
     lists = _prefix_lists(before, after, side)
-    for groups, joint in _rules(plan, side):
+    for groups, always in _rules(plan, side):
         for network, network_label in _networks(before, after):
             for interfaces, label in _memberships(plan):
                 estate = replace(
                     network, groups=groups, acls=acls, prefix_lists=lists, notices=after.notices,
-                    interfaces=_joined(interfaces, joint), aliases={**before.aliases, **after.aliases},
+                    interfaces=_joined(interfaces, always), aliases={**before.aliases, **after.aliases},
                 )  # fmt: skip
                 yield Stage(estate, ", ".join(one for one in (network_label, label) if one))
 
@@ -57,18 +59,30 @@ def stages(plan: Plan, side: Literal["trough", "crest"]) -> Iterator[Stage]:
 # --- rules ------------------------------------------------------------------------------------------------------
 
 
-Joint = dict[tuple[str, str], Rules]
-"""Two groups → what members of both are always allowed by one or the other."""
+class Always(NamedTuple):
+    """Traffic that some removed or some added rule allows at every moment."""
+
+    alone: dict[str, Rules]
+    """By the rules of one group."""
+    joint: dict[tuple[str, str], Rules]
+    """By one or the other of two groups, for interfaces that are in both."""
+    within: dict[str, tuple[str, Intervals]]
+    """Names of member sets that no group has: (group, addresses) → its members inside these addresses."""
 
 
-def _rules(plan: Plan, side: Literal["trough", "crest"]) -> Iterator[tuple[dict[str, Group], Joint]]:
+NOTHING_ALWAYS = Always({}, {}, {})
+
+
+def _rules(plan: Plan, side: Literal["trough", "crest"]) -> Iterator[tuple[dict[str, Group], Always]]:
     """Groups at the moments that bracket the rules."""
     if side == "trough":
-        always, joint = _always_there(plan)
-        groups = _groups(plan, lambda old, new: _trough(old, new, plan, always.get((new or old).id, ())))  # type: ignore[union-attr]
-        for (one, other), rules in joint.items():
+        always = _always_there(plan)
+        groups = _groups(plan, lambda old, new: _trough(old, new, plan, always.alone.get((new or old).id, ())))  # type: ignore[union-attr]
+        for (one, other), rules in always.joint.items():
             groups[_joint_name(one, other)] = Group(_joint_name(one, other), rules=rules)
-        yield groups, joint
+        for name in always.within:
+            groups[name] = Group(name, rules=())
+        yield groups, always
         return
     # A removal that always comes before some additions: either it is not done, nor they, or it is done.
     leading = [
@@ -85,7 +99,7 @@ def _rules(plan: Plan, side: Literal["trough", "crest"]) -> Iterator[tuple[dict[
                 if step not in done:
                     followers = [one for one in plan.steps if _precedes(plan, step, one)]
                     absent |= {(group, rule.key) for one in followers for group, rule in one.added}
-            yield _groups(plan, lambda old, new, absent=absent: _crest(old, new, absent)), {}  # type: ignore[misc]
+            yield _groups(plan, lambda old, new, absent=absent: _crest(old, new, absent)), NOTHING_ALWAYS  # type: ignore[misc]
 
 
 def _groups(plan: Plan, rules: Callable[[Group | None, Group | None], Rules]) -> dict[str, Group]:
@@ -112,14 +126,21 @@ def _joint_name(one: str, other: str) -> str:
     return f"{one} and {other}"
 
 
-def _joined(interfaces: Mapping[str, Interface], joint: Joint) -> Mapping[str, Interface]:
-    if not joint:
+def _joined(interfaces: Mapping[str, Interface], always: Always) -> Mapping[str, Interface]:
+    """Interfaces, also in the member sets that only this bracket knows."""
+    if not always.joint and not always.within:
         return interfaces
     found = dict(interfaces)
     for id, interface in interfaces.items():
-        extra = [_joint_name(*pair) for pair in joint if pair[0] in interface.groups and pair[1] in interface.groups]
+        mine = interface.groups
+        extra = [_joint_name(*pair) for pair in always.joint if pair[0] in mine and pair[1] in mine]
+        extra += [
+            name
+            for name, (group, addresses) in always.within.items()
+            if group in mine and all(addresses.holds(*span) for span in (*interface.addresses, *interface.wide))
+        ]
         if extra:
-            found[id] = interface._replace(groups=(*interface.groups, *extra))
+            found[id] = interface._replace(groups=(*mine, *extra))
     return found
 
 
@@ -163,21 +184,19 @@ def _flapping(plan: Plan, group: str) -> set[object]:
     return found
 
 
-def _always_there(plan: Plan) -> tuple[dict[str, Rules], Joint]:
-    """Traffic that some removed or some added rule allows at every moment: by one group, or by two together."""
+def _always_there(plan: Plan) -> Always:
     found: dict[tuple[str, ...], list[Rule]] = defaultdict(list)
+    within: dict[str, tuple[str, Intervals]] = {}
     for removing in plan.steps:
         for group, gone in removing.removed:
             for adding in plan.steps:
                 if not (adding is removing and adding.atomic) and not _precedes(plan, adding, removing):
                     continue
                 for other, come in adding.added:
-                    both = _both(gone, come)
-                    if both is not None:
-                        found[(group,) if other == group else (group, other)].append(both)
-    alone = {key[0]: tuple(rules) for key, rules in found.items() if len(key) == 1}
-    joint = {(key[0], key[1]): tuple(rules) for key, rules in found.items() if len(key) == 2}
-    return alone, joint
+                    found[(group,) if other == group else (group, other)].extend(_both(gone, come, plan, within))
+    alone = {key[0]: tuple(rules) for key, rules in found.items() if len(key) == 1 and rules}
+    joint = {(key[0], key[1]): tuple(rules) for key, rules in found.items() if len(key) == 2 and rules}
+    return Always(alone, joint, within)
 
 
 def _precedes(plan: Plan, first: Step, second: Step) -> bool:
@@ -195,27 +214,40 @@ def _precedes(plan: Plan, first: Step, second: Step) -> bool:
     return False
 
 
-def _both(one: Rule, other: Rule) -> Rule | None:
-    """A rule for what two rules both allow, where one rule can say it."""
+def _both(one: Rule, other: Rule, plan: Plan, within: dict[str, tuple[str, Intervals]]) -> list[Rule]:
+    """Rules for what two rules both allow."""
     if one.direction != other.direction:
-        return None
+        return []
     low, high = max(one.service[0], other.service[0]), min(one.service[1], other.service[1])
     if low > high:
-        return None
-    peer = one.peer
-    if one.peer != other.peer:
-        if isinstance(one.peer, GroupPeer | PrefixListPeer | AnyPeer) or isinstance(
-            other.peer, GroupPeer | PrefixListPeer | AnyPeer
-        ):
-            return None
-        first, last = max(one.peer[0], other.peer[0]), min(one.peer[1], other.peer[1])
-        if first > last:
-            return None
-        peer = (first, last)
-    return Rule(
-        one.direction, (low, high), peer, one.id, other.origin or one.origin, None,
+        return []
+    both = Rule(
+        one.direction, (low, high), one.peer, one.id, other.origin or one.origin, None,
         one.certain and other.certain, one.unknown or other.unknown,
     )  # fmt: skip
+    if one.peer == other.peer:
+        return [both]
+    groups = [rule.peer.group for rule in (one, other) if isinstance(rule.peer, GroupPeer)]
+    sets = [addresses for rule in (one, other) if (addresses := _addresses(rule, plan)) is not None]
+    if len(sets) == 2:
+        return [both._replace(peer=span) for span in (sets[0] & sets[1]).spans]
+    if len(sets) == 1 and len(groups) == 1:
+        name = f"{groups[0]} within {show_addresses(sets[0], 99)}"
+        within[name] = (groups[0], sets[0])
+        return [both._replace(peer=GroupPeer(name))]
+    return []
+
+
+def _addresses(rule: Rule, plan: Plan) -> Intervals | None:
+    """The addresses that a rule names, for as long as the plan runs; None for groups and what is not known."""
+    peer = rule.peer
+    if isinstance(peer, GroupPeer | AnyPeer):
+        return None
+    if isinstance(peer, PrefixListPeer):
+        lists = [estate.prefix_lists.get(peer.prefix_list) for estate in (plan.before, plan.after)]
+        known = [one.cidrs for one in lists if one is not None and one.cidrs is not None]
+        return known[0] & known[-1] if known and len(known) == sum(one is not None for one in lists) else None
+    return Intervals([peer])
 
 
 def _prefix_lists(before: Estate, after: Estate, side: str) -> dict[str, PrefixList]:

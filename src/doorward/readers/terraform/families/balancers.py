@@ -100,8 +100,10 @@ def services_of(protocol: str | None, port: int | None) -> tuple[Span, ...]:
     numbers = {"UDP": (UDP,), "TCP_UDP": (TCP, UDP), "QUIC": (UDP,), "TCP_QUIC": (TCP, UDP)}.get(
         (protocol or "HTTP").upper(), (TCP,)
     )
-    if port is None or not 0 <= port < 65_536:
+    if port is None:
         return tuple(block(number) for number in numbers)
+    if not 0 <= port < 65_536:
+        raise odd(port, "a port")
     return tuple(rule_span(str(number), port, port) for number in numbers)
 
 
