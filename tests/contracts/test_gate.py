@@ -244,7 +244,6 @@ def test_rule_moves_to_another_group_of_the_interface() -> None:
     assert (KEPT, KEPT, KEPT) == three(gated(plan(before, come, gone)))
 
 
-@pytest.mark.xfail(strict=True, reason="peers of different kinds are not compared")
 def test_from_cidr_to_reference_in_order() -> None:
     """A reference to the group that is added before the CIDR goes covers the group's members all the time."""
     before = estate({"web": [ALL_OUT], "db": ["in tcp 443 10.0.1.0/24"]})
