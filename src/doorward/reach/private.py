@@ -70,14 +70,18 @@ def _side(
         if not need:
             continue
         rules = policy(component, cls, direction, bound)
+        imitated = 0 if out or bound is Bound.LOWER else _imitated(component, cls, own, need)
         for span in services.spans:
             if need & ~rules.covering(span):
                 for first, _, bits in rules.cells(span):
-                    if need & ~bits:
-                        yield Lack(cls, direction, own, need & ~bits, first, family)
+                    missing = need & ~bits
+                    if imitated & missing and (bits or rules.outside((first, first))[0].addresses):
+                        missing &= ~imitated
+                    if missing:
+                        yield Lack(cls, direction, own, missing, first, family)
                         break
         subnet = cls.key.subnet
-        crossing = need & ~component.subnet_bits[subnet]
+        crossing = need & ~component.subnet_bits[subnet] & ~imitated
         if not crossing:
             continue
         asked = crossing & ~_unasked(component, cls, bound)
@@ -97,6 +101,15 @@ def _side(
                 if missing:
                     yield Lack(cls, direction, own, missing, _asked(services, span, ephemeral), family)
                     break
+
+
+def _imitated(component: Component, target: Cls, own: int, sources: int) -> int:
+    """Sources whose way to a class leads through hops that are not looked into, which may rewrite them (upper bound)."""
+    found = 0
+    for source in through_hidden(component):
+        if source.key.subnet != target.key.subnet and own & routes.uncertain(component, source.key.subnet, source.key.vpc):
+            found |= sources & source.bits
+    return found
 
 
 def _unasked(component: Component, cls: Cls, bound: Bound) -> int:

@@ -140,11 +140,34 @@ def private(component: Component, subnet: str, vpc: str, bound: Bound) -> int:
 
 
 def uncertain(component: Component, subnet: str, vpc: str) -> int:
-    """Endpoints to which the subnet's table leads in the upper bound only: through hops that are not looked into.
+    """Endpoints to which the subnet's table may lead through a hop that is not looked into.
 
     Such a hop (NAT instance, firewall, private NAT gateway) may rewrite the source address.
     """
-    return private(component, subnet, vpc, Bound.UPPER) & ~private(component, subnet, vpc, Bound.LOWER)
+    name = ("uncertain", subnet, vpc)
+    found = component.cache.get(name)
+    if found is None:
+        found = 0
+        for leg in legs(component.world, table_of(component.world, subnet), vpc):
+            for route in leg.candidates:
+                found |= component.inside(leg.addresses & _through_hidden(component.world, route, vpc), Bound.UPPER)
+        component.cache[name] = found
+    assert isinstance(found, int)
+    return found
+
+
+def _through_hidden(world: World, route: Route, vpc: str) -> Intervals:
+    """Of the destinations of a route, those behind a hop that is not looked into."""
+    if route.kind in ("unmodelled", "unknown") or not route.certain:
+        return EVERYWHERE
+    if route.kind == "nat-gateway":
+        gateway = world.estate.nat_gateways.get(route.target)
+        return EVERYWHERE if gateway is None or not gateway.is_public else EMPTY
+    found = EMPTY
+    if route.kind == "transit-gateway":
+        for addresses, attachment in transit(world, route.target, vpc, Bound.UPPER):
+            found = found | (addresses if attachment is None else addresses & behind_attachment(world, attachment)[1])
+    return found
 
 
 def _led(
