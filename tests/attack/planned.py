@@ -1,6 +1,6 @@
 """Plans as ``terraform show -json`` prints them, from two lists of resources: those before and those after.
 
-What lives here: ids, unknown values, references with their configuration, modules. What a plan should mean is for tests.
+What lives here: ids, unknown values, references with their configuration, modules. What a plan means is for tests.
 """
 
 from __future__ import annotations
@@ -119,7 +119,9 @@ class _Side:
 
     def __init__(self, resources: Iterable[Resource], modules: Iterable[Module], ids: Mapping[str, str | None]) -> None:
         self.resources = {one.address: one for one in resources}
-        self.modules = {f"{one.parent}.module.{one.name}" if one.parent else f"module.{one.name}": one for one in modules}
+        self.modules = {
+            f"{one.parent}.module.{one.name}" if one.parent else f"module.{one.name}": one for one in modules
+        }
         self.ids = ids
 
     def look(self, to: str, module: str) -> Any:
@@ -135,7 +137,7 @@ class _Side:
         address, _, attribute = to.rpartition(".")
         full = f"{module}.{address}" if module else address
         one = self.resources[full]
-        if attribute in ("id", "arn", "security_group_rule_id", "allocation_id"):
+        if attribute not in one.values:
             id = self.ids.get(full, one.real)
             return _GONE if id is None else (id if attribute != "arn" else f"arn:aws:x:eu-west-1:111122223333:{id}")
         value = one.values[attribute]
@@ -210,23 +212,20 @@ def _mirror(group: Resource, direction: str, side: _Side) -> list[dict[str, Any]
     """Rules of standalone resources as the group's computed attributes show them after a refresh."""
     found = []
     for one in side.resources.values():
-        if one.type == "aws_security_group_rule" and one.values.get("type") == direction:
-            if side.known(one.values["security_group_id"], one.module) == group.real:
-                bare = {key: side.known(value, one.module) for key, value in one.values.items()}
-                source = bare.get("source_security_group_id")
-                keys = ("from_port", "to_port", "protocol", "cidr_blocks", "self")
-                block = {**LISTED["ingress"], **{key: bare[key] for key in keys if key in bare}}
-                found.append({**block, "security_groups": [source] if source else []})
-        if one.type == f"aws_vpc_security_group_{direction}_rule":
-            if side.known(one.values["security_group_id"], one.module) == group.real:
-                bare = {key: side.known(value, one.module) for key, value in one.values.items()}
-                found.append({
-                    **LISTED["ingress"],
-                    "from_port": bare.get("from_port", 0), "to_port": bare.get("to_port", 0),
-                    "protocol": bare["ip_protocol"],
-                    "cidr_blocks": [bare["cidr_ipv4"]] if bare.get("cidr_ipv4") else [],
-                    "security_groups": [bare["referenced_security_group_id"]] if bare.get("referenced_security_group_id") else [],
-                })  # fmt: skip
+        old_style = one.type == "aws_security_group_rule" and one.values.get("type") == direction
+        new_style = one.type == f"aws_vpc_security_group_{direction}_rule"
+        if not (old_style or new_style) or side.known(one.values["security_group_id"], one.module) != group.real:
+            continue
+        bare = {key: side.known(value, one.module) for key, value in one.values.items()}
+        source = bare.get("source_security_group_id" if old_style else "referenced_security_group_id")
+        keys = ("from_port", "to_port", "protocol", "cidr_blocks", "self")
+        block = {**LISTED["ingress"], **{key: bare[key] for key in keys if key in bare}}
+        if new_style:
+            block |= {
+                "protocol": bare["ip_protocol"],
+                "cidr_blocks": [bare["cidr_ipv4"]] if "cidr_ipv4" in bare else [],
+            }
+        found.append({**block, "security_groups": [source] if source else []})
     return found
 
 
@@ -266,10 +265,13 @@ def make(
         fresh = ids_new[one.address] is None
         full = _full(one, after)
         if not fresh:
-            full["id"], full["arn"] = ids_new[one.address], f"arn:aws:x:eu-west-1:111122223333:{ids_new[one.address]}"
+            known = {"id": ids_new[one.address], "arn": f"arn:aws:x:eu-west-1:111122223333:{ids_new[one.address]}"}
+            full.update({key: value for key, value in known.items() if key not in one.values})
             if prior is not None:
                 shown, _ = before.split(_full(prior, before), prior.module, False)
-                full.update({key: shown[key] for key, value in full.items() if isinstance(value, Computed) and key in shown})
+                full.update(
+                    {key: shown[key] for key, value in full.items() if isinstance(value, Computed) and key in shown}
+                )
         value, mark = after.split(full, one.module, fresh)
         planned.append((one, value))
         if one.mode == "data":
@@ -326,7 +328,9 @@ def _head(one: Resource) -> dict[str, Any]:
     return made | {"provider_name": "registry.terraform.io/hashicorp/aws"}
 
 
-def _tree(items: list[tuple[Resource, dict[str, Any]]], depends: Mapping[str, list[str]] | None = None) -> dict[str, Any]:
+def _tree(
+    items: list[tuple[Resource, dict[str, Any]]], depends: Mapping[str, list[str]] | None = None
+) -> dict[str, Any]:
     """``root_module`` of a values tree."""
     root: dict[str, Any] = {}
     modules: dict[str, dict[str, Any]] = {"": root}

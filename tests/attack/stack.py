@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.attack.planned import Computed, Ref, Resource, res
 
+BALANCER = "arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/web/50dc6c495c0c9188"
 ZONES = ("eu-west-1a", "eu-west-1b")
 
 
@@ -21,8 +22,8 @@ def network() -> list[Resource]:
         res("aws_route_table", "private", vpc_id=Ref("aws_vpc.main.id"), route=Computed([])),
         res("aws_eip", "nat", domain="vpc", public_ip=Computed("198.51.100.7"), allocation_id=Computed("eipalloc-1")),
         res("aws_nat_gateway", "nat", allocation_id=Ref("aws_eip.nat.id"), connectivity_type="public",
-            subnet_id=Ref("aws_subnet.public[0].id"), private_ip=Computed("10.0.0.9"), public_ip=Computed("198.51.100.7"),
-            network_interface_id=Computed("eni-nat")),
+            subnet_id=Ref("aws_subnet.public[0].id"), private_ip=Computed("10.0.0.9"),
+            public_ip=Computed("198.51.100.7"), network_interface_id=Computed("eni-nat")),
         res("aws_route", "out", route_table_id=Ref("aws_route_table.private.id"), destination_cidr_block="0.0.0.0/0",
             nat_gateway_id=Ref("aws_nat_gateway.nat.id")),
     ]  # fmt: skip
@@ -63,7 +64,7 @@ def group(name: str, ingress: list[dict[str, Any]] | None = None, egress: Any = 
     return res("aws_security_group", name, **(given | more))
 
 
-def machine(name: str, address: str, subnet: str, *groups: str, index: int | None = None, **more: Any) -> Resource:
+def machine(name: str, address: str, subnet: str, *groups: str, index: int | str | None = None, **more: Any) -> Resource:
     """An instance in one of the counted subnets, e.g. ``private[0]``."""
     given: dict[str, Any] = {
         "subnet_id": Ref(f"aws_subnet.{subnet}.id"), "private_ip": Computed(address), "tags": {"Name": name},
@@ -92,16 +93,17 @@ def application() -> list[Resource]:
         res("aws_lb", "web", name="web", internal=False, load_balancer_type="application", ip_address_type="ipv4",
             security_groups=[Ref("aws_security_group.lb.id")],
             subnets=[Ref("aws_subnet.public[0].id"), Ref("aws_subnet.public[1].id")],
-            subnet_mapping=Computed([]), dns_name=Computed("web.example.com")),
+            subnet_mapping=Computed([]), dns_name=Computed("web.example.com"), arn=Computed(BALANCER)),
         res("aws_lb_target_group", "web", name="web", port=8080, protocol="HTTP", target_type="instance",
-            vpc_id=Ref("aws_vpc.main.id"), health_check=[{"port": "traffic-port", "protocol": "HTTP", "enabled": True}]),
+            vpc_id=Ref("aws_vpc.main.id"),
+            health_check=[{"port": "traffic-port", "protocol": "HTTP", "enabled": True}]),
         res("aws_lb_listener", "https", load_balancer_arn=Ref("aws_lb.web.arn"), port=443, protocol="HTTPS",
             default_action=[{"type": "forward", "target_group_arn": Ref("aws_lb_target_group.web.arn")}]),
         res("aws_db_subnet_group", "db", name="db",
             subnet_ids=[Ref("aws_subnet.private[0].id"), Ref("aws_subnet.private[1].id")]),
         res("aws_db_instance", "db", identifier="shop", engine="postgres", port=5432, publicly_accessible=False,
-            multi_az=False, db_subnet_group_name=Ref("aws_db_subnet_group.db.name"), address=Computed("shop.example.com"),
-            vpc_security_group_ids=[Ref("aws_security_group.db.id")]),
+            multi_az=False, db_subnet_group_name=Ref("aws_db_subnet_group.db.name"),
+            address=Computed("shop.example.com"), vpc_security_group_ids=[Ref("aws_security_group.db.id")]),
     ]  # fmt: skip
     for at in (0, 1):
         made.append(machine("web", f"10.0.{10 + at}.5", f"private[{at}]", "web", index=at,

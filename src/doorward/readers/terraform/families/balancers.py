@@ -11,6 +11,7 @@ from dataclasses import replace
 from doorward.model.estate import Listener, LoadBalancer, Target, TargetGroup
 from doorward.model.intervals import Span
 from doorward.model.services import TCP, UDP, block, rule_span
+from doorward.readers.terraform.document import odd
 from doorward.readers.terraform.families.interfaces import addresses_of, make_interface, places_of
 from doorward.readers.terraform.families.vpcs import name_of
 from doorward.readers.terraform.scene import Scene
