@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from doorward.model.estate import Estate
     from doorward.model.plan import Plan
     from doorward.model.verdict import Explanation, Exposed, FlowDiff, Report
+    from doorward.reach.pairs import Pairs
     from doorward.reach.watch import Watch
 
 
@@ -105,3 +106,12 @@ def watch(contracts: Iterable[Contract], estate: Estate) -> Watch:
 
     with _uncollected():
         return watching.watch(contracts, estate)
+
+
+def all_pairs(estate: Estate) -> list[Pairs]:
+    """Who can open what on whom by private ways: every two interfaces, all services, what flows for certain."""
+    from doorward.reach.pairs import all_pairs as pair
+    from doorward.reach.world import World
+
+    with _uncollected():
+        return pair(World(estate))

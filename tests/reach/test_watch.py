@@ -16,7 +16,7 @@ from doorward.contracts.watching import watch
 from doorward.errors import DoorwardError
 from doorward.model.addresses import parse_network
 from doorward.model.estate import Estate
-from doorward.model.rules import AnyPeer, Group, GroupPeer, Peer, PrefixListPeer, Rule
+from doorward.model.rules import AnyPeer, Direction, Group, GroupPeer, Peer, PrefixListPeer, Rule
 from doorward.model.services import ALL_SPAN, TCP, UDP, block
 from doorward.model.verdict import Outcome
 from doorward.reach.watch import Flip, Watch
@@ -68,7 +68,7 @@ def rule(chance: random.Random, estate: Estate) -> Rule:
     width = chance.choice((0, 0, 1, 1000))
     low = protocol * 65_536 + port
     span = (low, min(low + width, block(protocol)[1])) if chance.random() < 0.8 else ALL_SPAN
-    direction = chance.choice(("ingress", "egress"))
+    direction: Direction = "ingress" if chance.random() < 0.5 else "egress"
     if chance.random() < 0.15:
         where = AnyPeer("aws_x.y") if chance.random() < 0.5 else peer(chance, estate)
         return Rule(direction, span, where, certain=False, unknown="aws_x.y")
