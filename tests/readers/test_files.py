@@ -24,7 +24,7 @@ def test_missing_file(tmp_path: Path) -> None:
         (b"", "is empty"),
         ('{"a": 1}'.encode("utf-16"), "UTF-16"),
         ('{"a": 1}'.encode("utf-16-le"), "UTF-16"),
-        (gzip.compress(b"{}"), "gzip"),
+        (gzip.compress(b"{}", mtime=0), "gzip"),
         (b"PK\x03\x04rest", "zip"),
         (b"\x7fELF\0\0\0", "binary"),
     ],

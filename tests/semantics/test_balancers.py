@@ -128,7 +128,6 @@ def test_ip_targets(account: Account) -> None:
     assert OPENS == account.both(WEB, LB, "tcp/443")
 
 
-@pytest.mark.xfail(strict=True, reason="the order of the file decides")
 def test_instance_targets_are_their_primary_interface(account: Account) -> None:
     """*Target groups*: for instance targets "traffic is routed to instances using the primary private IP address
     specified in the primary network interface", the one with device index 0, wherever it stands in the file."""
@@ -144,7 +143,6 @@ def test_instance_targets_are_their_primary_interface(account: Account) -> None:
     assert KEPT == account.reach(WEB, LB, "tcp/443")
 
 
-@pytest.mark.xfail(strict=True, reason="the order of the file decides")
 def test_instance_targets_are_their_primary_address(account: Account) -> None:
     """The same sentence: the primary private address, wherever it stands in the list."""
     behind_alb(account, "tcp 8080 sg-lb", lb_egress=("tcp 8080 10.0.2.7/32",))

@@ -169,7 +169,6 @@ def test_another_instance_may_forward(account: Account) -> None:
     assert CANNOT_TELL == account.never_reach(WEB, "interface:eni-db", "tcp/443")
 
 
-@pytest.mark.xfail(strict=True, reason="NAT64 is taken not to exist")
 def test_nat64(account: Account) -> None:
     """VPC User Guide, *DNS64 and NAT64*: a NAT gateway translates 64:ff9b::/96 "to enable your IPv6 workloads to
     communicate with IPv4 services": an interface without IPv4 may reach IPv4 addresses. That is not looked into."""

@@ -26,7 +26,7 @@ class Interface(NamedTuple):
     groups: tuple[str, ...]
     """Ids of its security groups, sorted. Empty: not filtered by groups (NLB without groups, NAT gateway)."""
     addresses: tuple[Span, ...]
-    """Private addresses, both families on one line: ``(a, a)``. See ``wide`` for unknown ones."""
+    """Private addresses, both families on one line: ``(a, a)``, the primary one first. See ``wide`` for unknown ones."""
     public: tuple[tuple[int, int], ...] = ()
     """(private IPv4, public IPv4) pairs."""
     kind: str = "interface"
@@ -45,6 +45,8 @@ class Interface(NamedTuple):
     """For an address that is not known: the range it lies in. One span per unknown address."""
     public_unknown: str | None = None
     """Set when it may or may not get a public IPv4 address (which is then any public address)."""
+    device: int = 0
+    """Device index of its attachment: 0 is the instance's primary interface."""
 
 
 class AclEntry(NamedTuple):

@@ -14,7 +14,7 @@ from doorward.model.addresses import FAMILY_ALL, INTERNET, parse_address
 from doorward.model.estate import LoadBalancer, Target, TargetGroup
 from doorward.model.intervals import EMPTY, Intervals, Span
 from doorward.model.rules import GroupPeer
-from doorward.model.services import ALL_OF_FAMILY, BLOCK, TCP, UDP
+from doorward.model.services import ALL_OF_FAMILY, BLOCK, TCP, UDP, block
 from doorward.reach import acls
 from doorward.reach.border import arrivals
 from doorward.reach.ends import Ends, pairs
@@ -58,6 +58,12 @@ def _ports(protocol: str, port: int) -> Intervals:
     return Intervals((number * BLOCK + port, number * BLOCK + port) for number in protocols)
 
 
+def _carried_on(ports: Intervals, asked: Intervals) -> Intervals:
+    """Of a target's ports, those of the protocols asked about: a TCP_UDP listener carries each on its own."""
+    found = Intervals(span for span in ports.spans if asked.meets(*block(span[0] // BLOCK)))
+    return found or ports
+
+
 def behind(world: World, id: str, services: Intervals | None = None) -> list[Behind]:
     """All registered targets behind the listeners of a balancer that take any of ``services`` (None: all listeners)."""
     name = ("behind", id, services)
@@ -79,6 +85,7 @@ def _behind(world: World, id: str, services: Intervals | None) -> Iterator[Behin
         if group is None or group.target_type == "lambda":
             continue
         preserved = preserves_client(balancer, group)
+        asked = Intervals(spans) & services if services is not None else Intervals(spans)
         for target in group.targets or ():
             port = target.port if target.port is not None else group.port
             if port is None:
@@ -86,7 +93,7 @@ def _behind(world: World, id: str, services: Intervals | None) -> Iterator[Behin
             health = group.health_port if group.health_port is not None else port
             interfaces, addresses = resolve_target(world, balancer, group, target)
             yield Behind(
-                id, group_id, target, interfaces, addresses, tuple(spans), _ports(group.protocol, port),
+                id, group_id, target, interfaces, addresses, tuple(spans), _carried_on(_ports(group.protocol, port), asked),
                 _ports("TCP", health) if group.health_enabled else EMPTY, preserved,
             )  # fmt: skip
 
@@ -124,6 +131,10 @@ def _instances(world: World) -> dict[str, tuple[str, ...]]:
         for holder in world.estate.holders.values():
             if holder.kind == "instance" and holder.interfaces:
                 made[holder.id] = holder.interfaces
+        known = world.estate.interfaces
+        for id, names in made.items():
+            # Instance targets are reached at their primary interface: device index 0 (ELB, *Target type*).
+            made[id] = tuple(sorted(names, key=lambda name: known[name].device if name in known else 0))
         found = world.cache["instances"] = made
     return found  # type: ignore[return-value]  # see above
 

@@ -176,6 +176,8 @@ class Departure(NamedTuple):
     nat: tuple[Translated, ...]
     hidden: Intervals
     """Through something that is not looked into (upper bound only)."""
+    translated: Intervals
+    """IPv4 addresses that IPv6 sources may reach through NAT64 (upper bound only)."""
 
 
 def departures(
@@ -225,6 +227,7 @@ def _departures(component: Component, cls: Cls, span: Span, bound: Bound, epheme
                 addresses & V6_SET & ((out.internet & entered) | out.egress_only),
                 tuple(nat),
                 addresses & out.hidden if bound is Bound.UPPER else EMPTY,
+                V4 & INTERNET if bound is Bound.UPPER and addresses & out.hidden & routes.NAT64 else EMPTY,
             )
         )
     return found

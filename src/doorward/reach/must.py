@@ -343,14 +343,21 @@ def _to_outside(
                 continue
             for span in services.spans:
                 yield from _leaving(component, cls, own, public, need, span, question.ephemeral, bound)
-        yield from _no_outside_family(component, mine, beyond, question)
+        yield from _no_outside_family(component, mine, beyond, question, bound)
 
 
 def _no_outside_family(
-    component: Component, mine: int, beyond: Intervals, question: Question
+    component: Component, mine: int, beyond: Intervals, question: Question, bound: Bound
 ) -> Iterator[Packet]:
     judged = [family for family in address_families(beyond) if question.services & ALL_OF_FAMILY[family]]
     able = union_bits(mine & family_bits(component, family) for family in judged)
+    if bound is Bound.UPPER and any(
+        piece.translated
+        for cls in component.classes_in(mine)
+        for span in question.services.spans
+        for piece in departures(component, cls, span, bound, question.ephemeral)
+    ):
+        able |= mine & component.v6
     for number in numbers_in(_unaddressed(component, mine, able)):
         yield Packet(
             component.interface_of(number).id, component.span_of(number)[0], OUTSIDE, beyond.first,

@@ -177,6 +177,7 @@ def _to_outside(
                     ways += [
                         (mine & component.v4, piece.hidden & Intervals([FAMILY_ALL[4]])),
                         (mine & component.v6, piece.hidden & Intervals([FAMILY_ALL[6]])),
+                        (mine & component.v6, piece.translated),
                     ]
                     for from_, addresses in ways:
                         here = addresses & outside

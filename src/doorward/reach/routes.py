@@ -11,7 +11,7 @@ from functools import reduce
 from operator import and_
 from typing import Literal, NamedTuple
 
-from doorward.model.addresses import EVERYWHERE
+from doorward.model.addresses import EVERYWHERE, V4, parse_network
 from doorward.model.estate import Peering, Route, TransitAttachment, TransitGateway
 from doorward.model.intervals import EMPTY, Intervals, Span
 from doorward.reach import acls
@@ -32,6 +32,8 @@ class Leg(NamedTuple):
         return (self.route, *self.others)
 
 
+NAT64 = Intervals([parse_network("64:ff9b::/96")])
+"""What a NAT gateway translates to IPv4 (VPC User Guide, *DNS64 and NAT64*): not looked into."""
 NOWHERE = Route((0, 0), "blackhole", "no route")
 UNKNOWN_TABLE = Route((0, 0), "unknown", "route table")
 
@@ -237,9 +239,13 @@ def in_attached_zone(world: World, gateway: str, vpc: str, subnet: str) -> Liter
     (TGW, *Amazon VPC attachments*).
     """
     known = world.estate.transit_gateways.get(gateway)
-    entry = attachment_of(known, vpc) if known is not None else None
+    if known is None or not known.attachments:
+        return "unknown"
+    entry = attachment_of(known, vpc)
+    if entry is None:
+        return "no"
     own = world.estate.subnets.get(subnet)
-    if entry is None or own is None or own.zone is None:
+    if own is None or own.zone is None:
         return "unknown"
     zones = {one.zone for id in entry.subnets if (one := world.estate.subnets.get(id)) is not None}
     if own.zone in zones:
@@ -295,8 +301,8 @@ def transit(
 def _transit(world: World, id: str, vpc: str, bound: Bound) -> list[tuple[Intervals, TransitAttachment | None]]:
     anywhere: list[tuple[Intervals, TransitAttachment | None]] = [(EVERYWHERE, None)] if bound is Bound.UPPER else []
     gateway = world.estate.transit_gateways.get(id)
-    if gateway is None:
-        return anywhere
+    if gateway is None or not gateway.attachments:
+        return anywhere  # a route leads there, so something is attached: it was not read
     entry = attachment_of(gateway, vpc)
     if entry is None:
         return []
@@ -367,7 +373,8 @@ def _lead_out(world: World, found: Outward, addresses: Intervals, route: Route, 
         if gateway is None or not gateway.is_public:
             found.hidden = found.hidden | addresses
         elif gateway.available:
-            found.nat[gateway.id] = found.nat.get(gateway.id, EMPTY) | addresses
+            found.nat[gateway.id] = found.nat.get(gateway.id, EMPTY) | (addresses & V4)
+            found.hidden = found.hidden | (addresses & NAT64)
     elif route.kind == "peering":
         other = peer_of(world, route.target, vpc)
         if other is not None and other not in world.estate.vpcs:

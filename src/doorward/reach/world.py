@@ -452,6 +452,7 @@ class World:
             if table.vpc and any(
                 route.kind in ("unmodelled", "unknown")
                 or not route.certain
+                or (route.kind == "transit-gateway" and not self._attached(route.target))
                 or (isinstance(route.destination, str) and route.kind != "endpoint" and not self._listed(route.destination))
                 for route in table.routes
             ):
@@ -460,6 +461,10 @@ class World:
             if any(one.kind != "vpc" for one in gateway.attachments):
                 found.update(one.resource for one in gateway.attachments if one.kind == "vpc")
         return frozenset(found)
+
+    def _attached(self, gateway: str) -> bool:
+        found = self.estate.transit_gateways.get(gateway)
+        return found is not None and bool(found.attachments)
 
     def _listed(self, prefix_list: str) -> bool:
         found = self.estate.prefix_lists.get(prefix_list)

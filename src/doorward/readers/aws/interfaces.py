@@ -79,8 +79,10 @@ class InterfaceReader:
         if wire.tag_set:
             name, tags = self._read_tags(wire.tag_set)
         attachment = wire.attachment
+        device = 0
         if attachment is not None and attachment.instance_id:
             instance = attachment.instance_id
+            device = attachment.device_index or 0
         share = self._texts.setdefault
         vpc, subnet = wire.vpc_id or "", wire.subnet_id or ""
         kind, description = wire.interface_type or "interface", wire.description
@@ -88,7 +90,7 @@ class InterfaceReader:
             Interface,
             (
                 id, share(vpc, vpc), share(subnet, subnet), groups, addresses, public, share(kind, kind), name,
-                share(description, description) if description else "", instance, tags, None, (), None, (), None,
+                share(description, description) if description else "", instance, tags, None, (), None, (), None, device,
             ),
         )  # fmt: skip
 
@@ -107,6 +109,7 @@ def _addresses(wire: WireInterface) -> tuple[tuple[Span, ...], tuple[tuple[int, 
     spans: list[Span] = []
     public: list[tuple[int, int]] = []
     listed = wire.private_ip_addresses or [PrivateAddress(wire.private_ip_address, wire.association)]
+    listed = sorted(listed, key=lambda one: not one.primary)
     for one in listed:
         if one.private_ip_address:
             number = quick_address(one.private_ip_address)

@@ -65,12 +65,14 @@ class PrivateAddress(Part):
 
     private_ip_address: str | None = None
     association: Association | None = None
+    primary: bool | None = None
 
 
 class Attachment(Part):
     """What an interface is attached to."""
 
     instance_id: str | None = None
+    device_index: int | None = None
 
 
 class GroupName(Part):
