@@ -39,7 +39,7 @@ def judge(world: World, question: Question) -> Finding:
     beyond = question.targets.outside
     if beyond and beyond <= LINK_LOCAL:
         return Finding(Outcome.CANNOT_TELL, None, UNFILTERED)
-    if nobody == SAME and not question.targets.balancers:
+    if nobody == SAME:
         return Finding(Outcome.CANNOT_TELL, None, nobody)
     if question.must == "reach":
         doubtful = must.missing(world, question, Bound.LOWER)

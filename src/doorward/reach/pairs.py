@@ -27,6 +27,10 @@ Cell = tuple[int, int, int]
 """On services first … last: these sources, as a set of atoms."""
 NARROW = 64
 """Egress on at most so many services is found by its place, wider ones are few and always tried."""
+FEW = 12
+"""So many are tried one after the other."""
+Sending = tuple[int, list[Cell]]
+"""Services → sources that may send them; before it, all these sources together."""
 _ABSENT = {4: block(ICMPV6), 6: block(ICMP)}
 
 
@@ -305,8 +309,8 @@ class _Sweep:
         """The groups of a class that count in this bound."""
         return cls.key.groups if self.bound is Bound.LOWER else cls.key.groups + cls.key.maybe
 
-    def egress(self) -> list[dict[Span, int]]:
-        """For each atom (as target): services → sources whose groups let them send there."""
+    def egress(self) -> tuple[list[int], list[list[Sending]]]:
+        """For each atom (as target): sources whose groups let them send everything there, and those that may send some."""
         senders: dict[tuple[str, str], int] = {}
         everywhere = 0
         for cls in self.component.classes:
@@ -317,17 +321,23 @@ class _Sweep:
             for name in self.names(cls):
                 if name in self.groups:
                     senders[name, cls.key.vpc] = senders.get((name, cls.key.vpc), 0) | mine
-        joined: dict[tuple[Span, int], int] = {(ALL_SPAN, self.all): everywhere} if everywhere else {}
+        by_targets: dict[int, dict[Span, int]] = {self.all: {ALL_SPAN: everywhere}} if everywhere else {}
         for (name, vpc), mine in senders.items():
             for span, targets in self.admitted(self.groups[name], vpc, "egress").items():
-                key = span, targets
-                joined[key] = joined.get(key, 0) | mine
-        found: list[dict[Span, int]] = [{} for _ in self.atoms]
-        for (span, targets), mine in joined.items():
-            for target in numbers_in(targets):
-                here = found[target]
-                here[span] = here.get(span, 0) | mine
-        return found
+                known = by_targets.setdefault(targets, {})
+                known[span] = known.get(span, 0) | mine
+        always = [0] * len(self.atoms)
+        some: list[list[Sending]] = [[] for _ in self.atoms]
+        for targets, spans in by_targets.items():
+            whole = spans.pop(ALL_SPAN, 0)
+            if whole:
+                for target in numbers_in(targets):
+                    always[target] |= whole
+            if spans:
+                sending = union_bits(spans.values()), [(*span, mine) for span, mine in spans.items()]
+                for target in numbers_in(targets):
+                    some[target].append(sending)
+        return always, some
 
     # --- network ---------------------------------------------------------------------------------------------------
 
@@ -404,7 +414,7 @@ class _Sweep:
 
     def pairs(self) -> Pairs:
         """The result."""
-        egress = self.egress()
+        always, sending = self.egress()
         near, led, entering = self.network()
         leaving = self.leaving()
         heard: dict[tuple[int, int], list[Cell]] = {}
@@ -424,7 +434,7 @@ class _Sweep:
             if atom.interface is not None:
                 mask &= ~own[atom.interface]
             net = self._net(at, near[at] & mask, led[at] & mask, entering.get(atom.cls.key.subnet), leaving)
-            into.append(_into(cells, egress[at], net))
+            into.append(_into(cells, always[at], sending[at], net))
         return Pairs(self.component, self.atoms, into)
 
     def _own(self) -> dict[str, int]:
@@ -477,19 +487,15 @@ class _Sweep:
         return found
 
 
-def _into(heard: list[Cell], egress: dict[Span, int], net: list[Cell]) -> list[Cell]:
+def _into(heard: list[Cell], always: int, sending: list[Sending], net: list[Cell]) -> list[Cell]:
     """Ingress & egress & network of one target."""
-    always = egress.get(ALL_SPAN, 0)
-    wide = [(*span, bits) for span, bits in egress.items() if span[1] - span[0] > NARROW and span != ALL_SPAN]
-    narrow = sorted((*span, bits) for span, bits in egress.items() if span[1] - span[0] <= NARROW)
-    lows = [low for low, _, _ in narrow]
     found: list[Cell] = []
+    left: list[Cell] = []
+    wanted = 0
     for first, last, admitted in heard:
         for begin, end, through in net:
-            if last < begin or end < first:
-                continue
             sources = admitted & through
-            if not sources:
+            if not sources or last < begin or end < first:
                 continue
             low = first if first > begin else begin
             high = last if last < end else end
@@ -497,15 +503,31 @@ def _into(heard: list[Cell], egress: dict[Span, int], net: list[Cell]) -> list[C
             if certain:
                 found.append((low, high, certain))
                 sources ^= certain
-                if not sources:
-                    continue
+            if sources:
+                left.append((low, high, sources))
+                wanted |= sources
+    if not wanted:
+        return found
+    cells = [cell for union, cells in sending if union & wanted for cell in cells if cell[2] & wanted]
+    if len(cells) > FEW:
+        cells.sort()
+        lows = [cell[0] for cell in cells]
+        wide = [cell for cell in cells if cell[1] - cell[0] > NARROW]
+        for low, high, sources in left:
+            near = cells[bisect_left(lows, low - NARROW) : bisect_right(lows, high)]
+            for start, stop, bits in near:
+                bits &= sources
+                if bits and low <= stop and stop - start <= NARROW:
+                    found.append((start if start > low else low, stop if stop < high else high, bits))
             for start, stop, bits in wide:
                 if start <= high and low <= stop and bits & sources:
-                    found.append((max(start, low), min(stop, high), bits & sources))
-            for at in range(bisect_left(lows, low - NARROW), bisect_right(lows, high)):
-                start, stop, bits = narrow[at]
+                    found.append((start if start > low else low, stop if stop < high else high, bits & sources))
+        return found
+    for low, high, sources in left:
+        for start, stop, bits in cells:
+            if start <= high and low <= stop:
                 bits &= sources
-                if bits and low <= stop:
+                if bits:
                     found.append((start if start > low else low, stop if stop < high else high, bits))
     return found
 
