@@ -360,11 +360,11 @@ class _Sweep:
             by_subnet[cls.key.subnet] = by_subnet.get(cls.key.subnet, 0) | self.bits[cls.number]
         for atom in self.atoms:
             near.append(by_subnet[atom.cls.key.subnet])
-        rows = [
-            (self.shrunk(routes.private(self.component, subnet, vpc, self.bound)), self._at(subnet, vpc))
-            for subnet, vpc in self.homes
-        ]
-        led = self._turned(rows)
+        by_way: dict[int, int] = {}
+        for subnet, vpc in self.homes:
+            way = routes.private(self.component, subnet, vpc, self.bound)
+            by_way[way] = by_way.get(way, 0) | self._at(subnet, vpc)
+        led = self._turned([(self.shrunk(way), sources) for way, sources in by_way.items()])
         entering = {
             subnet: [
                 (first, last, self.inside(addresses))
