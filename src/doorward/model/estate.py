@@ -284,6 +284,8 @@ class PrefixList:
     max_entries: int | None = None
     origin: str | None = None
     tags: Tags = ()
+    entries: tuple[Span, ...] = ()
+    """The entries one by one, as routes need them (longest prefix); empty: as few networks as make up ``cidrs``."""
 
 
 @dataclass(frozen=True, slots=True)

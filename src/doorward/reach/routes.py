@@ -11,7 +11,7 @@ from functools import reduce
 from operator import and_
 from typing import Literal, NamedTuple
 
-from doorward.model.addresses import EVERYWHERE, V4, parse_network
+from doorward.model.addresses import EVERYWHERE, V4, networks, parse_network
 from doorward.model.estate import Peering, Route, TransitAttachment, TransitGateway
 from doorward.model.intervals import EMPTY, Intervals, Span
 from doorward.reach import acls
@@ -97,7 +97,7 @@ def _destinations(world: World, route: Route) -> Iterable[Span]:
         return (route.destination,)
     found = world.estate.prefix_lists.get(route.destination)
     if found is not None and found.cidrs is not None:
-        return found.cidrs.spans
+        return found.entries or [parse_network(text) for text in networks(found.cidrs)]
     return ()
 
 

@@ -313,6 +313,7 @@ def _of_table(context: Context, answer: Answer, id: str, listed: list[WireTransi
 def read_prefix_lists(context: Context) -> dict[str, PrefixList]:
     """Managed prefix lists; entries from ``PrefixLists`` or from the file named after the list."""
     entries: dict[str, Intervals | None] = {}
+    single: dict[str, tuple[Span, ...]] = {}
     for answer in context.answers:
         if answer.top.entries is None:
             continue
@@ -323,7 +324,9 @@ def read_prefix_lists(context: Context) -> dict[str, PrefixList]:
             )
             continue
         id = subject.group()
-        made = Intervals(context.cidr(one.cidr, answer, f"prefix list {id}") for one in answer.top.entries)
+        spans = tuple(context.cidr(one.cidr, answer, f"prefix list {id}") for one in answer.top.entries)
+        single[id] = tuple(sorted({*single.get(id, ()), *spans}))
+        made = Intervals(spans)
         entries[id] = _agreed(context, id, entries[id], made) if id in entries else made
     found: dict[str, PrefixList] = {}
     for name in ("managed_prefix_lists", "prefix_lists"):
@@ -337,7 +340,7 @@ def read_prefix_lists(context: Context) -> dict[str, PrefixList]:
                 listed = replace(listed, cidrs=cidrs, max_entries=listed.max_entries or known.max_entries)
             found[listed.id] = listed
     for id, cidrs in entries.items():
-        found[id] = replace(found.get(id) or PrefixList(id), cidrs=cidrs)
+        found[id] = replace(found.get(id) or PrefixList(id), cidrs=cidrs, entries=single[id])
     unread = sorted(one.name or one.id for one in found.values() if one.cidrs is None)
     if unread:
         more = f" and {len(unread) - 3} more" if len(unread) > 3 else ""
@@ -350,10 +353,12 @@ def read_prefix_lists(context: Context) -> dict[str, PrefixList]:
 
 def _prefix_list(context: Context, answer: Answer, item: WirePrefixList) -> PrefixList:
     name, tags = tags_of(item.tags)
-    cidrs = None
-    if item.cidrs is not None:
-        cidrs = Intervals(context.cidr(text, answer, f"prefix list {item.prefix_list_id}") for text in item.cidrs)
-    return PrefixList(item.prefix_list_id, item.prefix_list_name or name, cidrs, item.max_entries, tags=tags)
+    where = f"prefix list {item.prefix_list_id}"
+    entries = tuple(context.cidr(text, answer, where) for text in item.cidrs or ())
+    cidrs = Intervals(entries) if item.cidrs is not None else None
+    return PrefixList(
+        item.prefix_list_id, item.prefix_list_name or name, cidrs, item.max_entries, tags=tags, entries=entries
+    )
 
 
 def _agreed(context: Context, id: str, one: Intervals | None, other: Intervals) -> Intervals | None:
