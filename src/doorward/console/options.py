@@ -55,3 +55,6 @@ ReportFormatOption = Annotated[ReportFormat, typer.Option("--format", "-f", help
 PathFormatOption = Annotated[PathFormat, typer.Option("--format", "-f", help="How to print the path.")]
 ListFormatOption = Annotated[ListFormat, typer.Option("--format", "-f", help="How to print the answer.")]
 ExitCode = Annotated[bool, typer.Option("--exit-code", help="End with 1 when there is a difference.")]
+RepairOption = Annotated[
+    bool, typer.Option("--repair/--no-repair", help="Whether to look for the smallest repair of what is broken.")
+]

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from doorward.console.render.sheet import Sheet
+from doorward.console.render.words import end_name
 from doorward.model.addresses import networks, show_address
 from doorward.model.services import show_services, show_span
 from doorward.model.verdict import Edit, Explanation, Exposed, Flow, FlowDiff, Hop, Reason, Verdict, Witness
@@ -70,9 +71,9 @@ def verdict_data(sheet: Sheet, verdict: Verdict) -> dict[str, Any]:
 def witness_data(witness: Witness) -> dict[str, Any]:
     """The deciding packet."""
     return {
-        "source": witness.source,
+        "source": end_name(witness.source, witness.source_address),
         "source_address": show_address(witness.source_address),
-        "target": witness.target,
+        "target": end_name(witness.target, witness.target_address),
         "target_address": show_address(witness.target_address),
         "service": show_span((witness.service, witness.service)),
     }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from doorward.console.render.sheet import WORDS, Names, Sheet
 from doorward.contracts.contract import Contract
-from doorward.model.addresses import show_address
+from doorward.model.addresses import INTERNET, show_address
 from doorward.model.services import show_services, show_span
 from doorward.model.verdict import Edit, Hop, Outcome, Reason, Verdict, Witness
 
@@ -33,9 +33,14 @@ def must_text(contract: Contract | None) -> str | None:
     return f"only {sources} may reach {targets} on {service}"
 
 
+def end_name(id: str, address: int) -> str:
+    """An end of a packet; ``internet`` where it is a public address that no interface of the estate has."""
+    return "internet" if id == "outside" and address in INTERNET else id
+
+
 def end_text(id: str, address: int, names: Names) -> str:
-    """One end of a packet."""
-    return f"{names.label(id)} {show_address(address)}"
+    """One end of a packet in words."""
+    return f"{names.label(end_name(id, address))} {show_address(address)}"
 
 
 def witness_text(witness: Witness, names: Names) -> str:

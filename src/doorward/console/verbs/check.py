@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from doorward.console.options import EstateOption, Output, Picture, ReportFormat, ReportFormatOption
+from doorward.console.options import EstateOption, Output, Picture, RepairOption, ReportFormat, ReportFormatOption
 from doorward.console.shell import verb
 
 
@@ -18,6 +18,7 @@ def check(
     format: ReportFormatOption = ReportFormat.TEXT,
     output: Output = None,
     picture: Picture = None,
+    repair: RepairOption = True,
 ) -> int:
     """Say which contracts a state of the network keeps.
 
@@ -29,6 +30,6 @@ def check(
 
     declared = api.read_contracts(contracts)
     state = api.read_estate(estate)
-    report = api.check(declared, state)
+    report = api.check(declared, state, repair=repair)
     sheet = Sheet(report, "check", declared, names=Names((state,)), picture=str(picture) if picture else None)
     return publish(sheet, format, output, picture)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from doorward.console.options import During, OptionalEstate, Output, Picture, ReportFormat, ReportFormatOption
+from doorward.console.options import During, OptionalEstate, Output, Picture, RepairOption, ReportFormat, ReportFormatOption
 from doorward.console.shell import verb
 
 
@@ -22,6 +22,7 @@ def gate(
     format: ReportFormatOption = ReportFormat.TEXT,
     output: Output = None,
     picture: Picture = None,
+    repair: RepairOption = True,
 ) -> int:
     """Say which contracts a plan keeps: before, during and after the apply.
 
@@ -35,7 +36,7 @@ def gate(
     declared = api.read_contracts(contracts)
     state = api.read_estate(estate) if estate is not None else None
     planned = api.read_plan(plan, state)
-    report = api.gate(declared, planned)
+    report = api.gate(declared, planned, repair=repair)
     sheet = Sheet(
         report,
         "gate",
