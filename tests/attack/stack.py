@@ -64,7 +64,9 @@ def group(name: str, ingress: list[dict[str, Any]] | None = None, egress: Any = 
     return res("aws_security_group", name, **(given | more))
 
 
-def machine(name: str, address: str, subnet: str, *groups: str, index: int | str | None = None, **more: Any) -> Resource:
+def machine(
+    name: str, address: str, subnet: str, *groups: str, index: int | str | None = None, **more: Any
+) -> Resource:
     """An instance in one of the counted subnets, e.g. ``private[0]``."""
     given: dict[str, Any] = {
         "subnet_id": Ref(f"aws_subnet.{subnet}.id"), "private_ip": Computed(address), "tags": {"Name": name},

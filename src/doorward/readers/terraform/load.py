@@ -76,6 +76,10 @@ def _text_of(raw: bytes, where: str) -> str:
             break
     if not raw[skip:].strip(b" \t\r\n\0"):
         raise Unreadable("the file is empty, expected a plan as JSON", where=where, hint=f"run: {SHOW}")
+    if not skip and b"\0" in raw[:2]:
+        raise Unreadable(
+            "looks like UTF-16 without its mark, expected UTF-8", where=where, hint="save it as UTF-8, or run: " + SHOW
+        )
     try:
         return raw[skip:].decode(encoding)
     except UnicodeDecodeError as error:
