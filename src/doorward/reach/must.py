@@ -35,17 +35,24 @@ def packets(world: World, question: Question, bound: Bound) -> Iterator[Packet]:
     sources, targets = ends_of(world, question.sources, belongs), ends_of(world, question.targets, belongs)
     outside = question.sources.outside - world.inner
     yield from _listeners(world, sources, outside, targets, question, bound)
+    beyond = question.targets.outside - world.inner
+    yield from unopened(question, sources, outside, targets, beyond, bound)
+    for id in question.targets.balancers:
+        yield from _behind(world, id, sources, outside, question, bound)
+
+
+def unopened(
+    question: Question, sources: Ends, outside: Intervals, targets: Ends, beyond: Intervals, bound: Bound
+) -> Iterator[Packet]:
+    """The same for sides that are given as sets, without balancers; ``beyond`` are outside addresses as targets."""
     for there, to in targets.items():
         for here, from_ in sources.items():
             yield from _between(here, from_, there, to, question, bound)
         if outside:
             yield from _from_outside(there, to, outside, question, bound)
-    beyond = question.targets.outside - world.inner
     if beyond:
         for here, from_ in sources.items():
             yield from _to_outside(here, from_, beyond, question, bound)
-    for id in question.targets.balancers:
-        yield from _behind(world, id, sources, outside, question, bound)
 
 
 # --- what a load balancer listens to ----------------------------------------------------------------------------

@@ -31,13 +31,20 @@ def packets(world: World, question: Question, bound: Bound) -> Iterator[Packet]:
     """Packets that arrive although none should, one per pair of classes or so; not all of them."""
     targets = ends_of(world, question.targets, bound)
     sources, outside = sources_of(world, question, bound)
-    yield from _private(world, sources, targets, question.services, bound)
-    if outside:
-        yield from _from_outside(world, outside, targets, question.services, bound)
-    if question.targets.outside:
-        yield from _to_outside(world, sources, question.targets.outside, question.services, bound)
-    yield from public_packets(world, sources, targets, question.services, bound)
+    yield from arriving(world, sources, outside, targets, question.targets.outside, question.services, bound)
     yield from balanced_packets(world, sources, outside, targets, question.services, bound)
+
+
+def arriving(
+    world: World, sources: Ends, outside: Intervals, targets: Ends, beyond: Intervals, services: Intervals, bound: Bound
+) -> Iterator[Packet]:
+    """The same for sides that are given as sets, without balancers; ``beyond`` are outside addresses as targets."""
+    yield from _private(world, sources, targets, services, bound)
+    if outside:
+        yield from _from_outside(world, outside, targets, services, bound)
+    if beyond:
+        yield from _to_outside(world, sources, beyond, services, bound)
+    yield from public_packets(world, sources, targets, services, bound)
 
 
 def sources_of(world: World, question: Question, bound: Bound) -> tuple[Ends, Intervals]:

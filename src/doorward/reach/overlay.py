@@ -75,23 +75,27 @@ class Overlay(dict[object, object]):
         self.classes: set[int] = set()
         self.fresh: set[str] = set()
         """Groups that the parent does not have, or has in another VPC: their members are counted again."""
-        self.by_group: dict[str, list[object]] = {}
+        self.by_group: dict[str, dict[object, None]] = {}
         """Own entries by the groups that they come from, to drop them when one of these is edited again."""
+        self.loose: list[object] = []
+        """Own entries that no group is known for: dropped at any edit."""
 
     def touch(self, edited: Mapping[str, Group], before: Mapping[str, Group]) -> None:
         """Forget what comes from these groups; ``before`` are the groups that the entries so far were made with."""
+        by_group, by_maybe = self.component.by_group, self.component.by_maybe_group
         for id, group in edited.items():
-            if id not in self.groups:
-                self.groups.add(id)
-                for cls in (*self.component.by_group.get(id, ()), *self.component.by_maybe_group.get(id, ())):
-                    self.classes.add(cls.number)
             known = before.get(id)
             if known is None or known.vpc != group.vpc:
                 self.fresh.add(id)
+            if id not in self.groups and (id in by_group or id in by_maybe):
+                self.groups.add(id)
+                for cls in (*by_group.get(id, ()), *by_maybe.get(id, ())):
+                    self.classes.add(cls.number)
             for key in self.by_group.pop(id, ()):
                 self.pop(key, None)
-        for key in [key for key in self if cast("tuple[object, ...]", key)[0] not in _FOLLOWED]:
-            del self[key]
+        for key in self.loose:
+            self.pop(key, None)
+        self.loose.clear()
 
     def own(self, key: tuple[object, ...]) -> bool:
         """Whether an entry may differ from the parent's."""
@@ -117,8 +121,10 @@ class Overlay(dict[object, object]):
         # An unedited class's policy would be right for the parent too, but it would keep this variant alive there.
         if parts[0] == "policy" or self.own(parts):
             super().__setitem__(key, value)
+            if parts[0] not in _FOLLOWED:
+                self.loose.append(key)
             for group in self._sources(parts):
-                self.by_group.setdefault(group, []).append(key)
+                self.by_group.setdefault(group, {})[key] = None
         else:
             self.parent[key] = value
 

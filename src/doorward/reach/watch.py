@@ -20,7 +20,7 @@ from doorward.reach.question import Question
 from doorward.reach.watched import Change, Watched, seen_by_all
 from doorward.reach.world import Component, World
 
-BATCH = 16
+BATCH = 512
 """Edits of groups that nothing asked about yet are taken over in batches of so many."""
 LONGEST = 64
 """After so many edits of one group its rules are worked out, so that the list of edits stays short."""
@@ -112,13 +112,13 @@ class Watch:
             self._idle[group] = edited  # nobody is in it: its rules judge nothing
             return ()
         self._pending[group] = edited
-        hits: dict[Watched, None] = {}
+        hits: dict[Watched, list[Change]] = {}
         for rule in removed:
             self._screen(Change(self._world, group, rule, False), components, hits)
         for rule in added:
             self._screen(Change(self._world, group, rule, True), components, hits)
         if hits:
-            return self._settle(hits)
+            return self._settle(hits, components)
         if len(self._pending) >= BATCH:
             self._take_over()
         return ()
@@ -147,7 +147,7 @@ class Watch:
                 one.settle(self._world, judge(self._world, one.question))
         return _flips(before, self.outcomes)
 
-    def _screen(self, change: Change, components: tuple[Component, ...], hits: dict[Watched, None]) -> None:
+    def _screen(self, change: Change, components: tuple[Component, ...], hits: dict[Watched, list[Change]]) -> None:
         """Note the questions whose outcome this rule may turn."""
         first, last, added = change.first, change.last, change.added
         for one in (self._out if change.egress else self._into).get(change.group, ()):
@@ -159,7 +159,7 @@ class Watch:
                 and one.concerned(change, components)
                 and not one.proven(change)
             ):
-                hits[one] = None
+                hits.setdefault(one, []).append(change)
         if change.egress:
             for component in components:
                 for one in self._broad.get(component, ()):
@@ -172,12 +172,14 @@ class Watch:
                         and not one.proven(change)
                         and one.sends(change, components)
                     ):
-                        hits[one] = None
+                        hits.setdefault(one, []).append(change)
 
-    def _settle(self, hits: Iterable[Watched]) -> tuple[Flip, ...]:
+    def _settle(self, hits: Mapping[Watched, list[Change]], components: tuple[Component, ...]) -> tuple[Flip, ...]:
         self._take_over()
         flips: list[Flip] = []
-        for one in hits:
+        for one, changes in hits.items():
+            if len(changes) == 1 and one.stays(self._world, changes[0], components):
+                continue
             before = one.outcome
             one.settle(self._world, judge(self._world, one.question))
             if one.outcome is not before:

@@ -11,6 +11,7 @@ from doorward.model.intervals import EMPTY, Intervals, Span, union
 from doorward.model.rules import AnyPeer, GroupPeer, PrefixListPeer, Rule
 from doorward.model.services import ALL
 from doorward.model.verdict import Outcome
+from doorward.reach import must, never
 from doorward.reach.balancers import behind, preserved_targets, target_endpoints
 from doorward.reach.border import PRIVATE
 from doorward.reach.ends import Ends, ends_of
@@ -106,8 +107,8 @@ class Watched:
     """A question with its outcome, and all that decides whether a rule can turn it."""
 
     __slots__ = (
-        "adds", "broad", "capped", "drops", "ends", "finding", "first", "last", "name", "public", "question",
-        "rewritten", "services", "simple", "sources", "sources_seen", "targets", "targets_seen",
+        "adds", "broad", "capped", "drops", "ends", "finding", "first", "last", "name", "outside", "public",
+        "question", "rewritten", "services", "simple", "sources", "sources_seen", "targets", "targets_seen",
     )  # fmt: skip
 
     def __init__(self, world: World, name: str, question: Question, capped: bool, everyone_seen: Intervals) -> None:
@@ -136,7 +137,8 @@ class Watched:
         """Whether a target can be addressed over the internet."""
         self.targets_seen = question.targets.outside | at
         """Addresses by which a rule of a source can mean a target, besides private ones."""
-        self.sources_seen = self._outside(world, outside) | (self._seen(everyone_seen) if at else EMPTY)
+        self.outside = self._outside(world, outside)
+        self.sources_seen = self.outside | (self._seen(everyone_seen) if at else EMPTY)
         """The same the other way round."""
         self.rewritten = self._through_hidden()
         """Whether a source may come through a hop that is not looked into, and then under any address."""
@@ -264,12 +266,63 @@ class Watched:
             return True
         return not self._means(change, packet, other)
 
+    def stays(self, world: World, change: Change, components: tuple[Component, ...]) -> bool:
+        """Whether the outcome surely stays, judged on what the one rule concerns alone; False: judge all of it.
+
+        For an outcome that the rule can turn in one direction only: kept ones, and broken ``reach``.
+        """
+        outcome = self.finding.outcome
+        if not self.simple or self.finding.nobody is not None or outcome is Outcome.CANNOT_TELL:
+            return False
+        if self.question.must != "reach":
+            if outcome is not Outcome.KEPT:
+                return False
+            sources, outside, targets, beyond = self._part(change, components)
+            services = self.services & Intervals([(change.first, change.last)])
+            found = never.arriving(world, sources, outside, targets, beyond, services, Bound.UPPER)
+            return next(found, None) is None
+        if outcome is Outcome.KEPT:
+            lacking = must.unopened(self.question, *self._part(change, components), Bound.LOWER)
+            return next(lacking, None) is None
+        packet, ends = self.finding.packet, self.ends
+        if packet is None or ends is None or packet.part != "traffic":
+            return False
+        sides = [
+            ({}, Intervals.point(address)) if end.component is None else ({end.component: end.bits}, EMPTY)
+            for end, address in zip(ends, (packet.source_address, packet.target_address), strict=True)
+        ]
+        still = must.unopened(self.question, *sides[0], *sides[1], Bound.UPPER)
+        return next(still, None) is not None
+
+    def _part(
+        self, change: Change, components: tuple[Component, ...]
+    ) -> tuple[Ends, Intervals, Ends, Intervals]:
+        """Sources, outside sources, targets and outside targets between which the rule can matter, or more."""
+        sources, targets = self.sources, self.targets
+        outside = self.outside
+        beyond = self.question.targets.outside
+        mine = {component: component.members(change.group, Bound.UPPER) for component in components}
+        if change.egress:
+            sources, outside = _meet(sources, mine), EMPTY
+            if not change.meets(self.targets_seen):
+                targets, beyond = _meet(targets, {one: change.bits(one) for one in components}), EMPTY
+        else:
+            targets, beyond = _meet(targets, mine), EMPTY
+            if not self.rewritten and not change.meets(self.sources_seen):
+                sources, outside = _meet(sources, {one: change.bits(one) for one in components}), EMPTY
+        return sources, outside, targets, beyond
+
     @staticmethod
     def _means(change: Change, packet: Packet, other: End) -> bool:
         if other.component is None:
             address = packet.target_address if change.egress else packet.source_address
             return change.meets(Intervals.point(address))
         return bool(change.bits(other.component) & other.bits)
+
+
+def _meet(ends: Ends, others: Ends) -> Ends:
+    found = {component: bits & others[component] for component, bits in ends.items() if component in others}
+    return {component: bits for component, bits in found.items() if bits}
 
 
 def seen_by_all(world: World) -> Intervals:
