@@ -32,7 +32,7 @@ def enforce(world: World, after: Scene, old: Estate, new: Estate) -> tuple[Estat
             names = {*listed.certain, *listed.maybe}
             if rule.id in names or rule.origin in names or not rule.certain:
                 kept.append(rule)
-            elif listed.unknown is not None or rule.id is None:
+            elif listed.unknown is not None or (names and rule.id is None):
                 name = listed.unknown or view.where(f"{rule.direction}_rule_ids")
                 kept.append(rule._replace(certain=False, unknown=name))
             elif target in old.groups:

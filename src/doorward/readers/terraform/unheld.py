@@ -11,7 +11,7 @@ from typing import Any
 
 from doorward.model.addresses import V4_ALL, V6_ALL
 from doorward.model.estate import Route
-from doorward.model.rules import GroupPeer
+from doorward.model.rules import Group, GroupPeer
 from doorward.readers.terraform.families.rules import anything
 from doorward.readers.terraform.scene import Scene, stub
 
@@ -74,6 +74,22 @@ def open_ends(before: Scene, after: Scene) -> None:
                 if (kind, id) in unheld:
                     scene.elements[kind][id] = opened(scene, kind, element)
         _gateways(scene, after if scene is before else before)
+    _adopted(before, after)
+
+
+def _adopted(before: Scene, after: Scene) -> None:
+    """What exists already and the plan takes over (default group, ACL, table): before it may hold anything."""
+    for kind in ("groups", "route_tables", "acls"):
+        for id, element in after.elements[kind].items():
+            known = id in before.elements[kind] and not before.is_stub(kind, id)
+            if known or after.is_stub(kind, id) or _made(after, id):
+                continue
+            old = before.ensure(kind, id)
+            if kind == "groups":
+                old = Group(id, name=element.name, vpc=element.vpc, rules=old.rules)
+            else:
+                old = replace(old, vpc=old.vpc or element.vpc)
+            before.elements[kind][id] = opened(before, kind, old)
 
 
 def _made(after: Scene, id: str) -> bool:
