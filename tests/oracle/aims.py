@@ -66,8 +66,64 @@ def service(draw: Draw) -> str:
     return f"proto/{protocol}"
 
 
+def aimed(draw: Draw) -> tuple[str, str, str] | None:
+    """Ends and service of a rule that exists, so that the contract hangs on it."""
+    ingress = draw.odds(0.6)
+    group = draw.pick(draw.all("SecurityGroups"))
+    rules = group["IpPermissions" if ingress else "IpPermissionsEgress"]
+    if not rules:
+        return None
+    rule = draw.pick(rules)
+    nics = draw.all("NetworkInterfaces")
+    if rule["UserIdGroupPairs"] and draw.odds(0.8):
+        other = "group:" + str(draw.pick(rule["UserIdGroupPairs"])["GroupId"])
+        if other[6:] not in {one["GroupId"] for one in draw.all("SecurityGroups")}:
+            return None
+    elif draw.odds(0.5):
+        other = f"interface:{draw.pick(nics)['NetworkInterfaceId']}"
+    else:
+        other = draw.pick(("internet", "internet:v4", "internet:v6"))
+    own = f"group:{group['GroupId']}"
+    asked = service(draw)
+    if rule["IpProtocol"] in ("tcp", "udp"):
+        low, high = rule["FromPort"], rule["ToPort"]
+        edge = draw.pick((low, high, low, high, max(0, low - 1), min(65535, high + 1)))
+        asked = f"{rule['IpProtocol']}/{edge}"
+    return (other, own, asked) if ingress else (own, other, asked)
+
+
+def balanced_ends(draw: Draw) -> tuple[str, str, str]:
+    """A load balancer as target, on what it listens to."""
+    listener = draw.pick(draw.all("Listeners"))
+    lb = next(one for one in draw.all("LoadBalancers") if one["LoadBalancerArn"] == listener["LoadBalancerArn"])
+    nic = draw.pick(draw.all("NetworkInterfaces"))["NetworkInterfaceId"]
+    source = draw.pick((f"interface:{nic}", f"interface:{nic}", "internet:v4", "internet:v4", "8.8.8.0/24"))
+    kind = "udp" if listener["Protocol"] == "UDP" else "tcp"
+    return source, f"lb:{lb['LoadBalancerName']}", f"{kind}/{listener['Port']}"
+
+
 def contract(draw: Draw) -> Json:
-    """One contract. Targets of only-from lie in the estate; not both ends are outside."""
+    """One contract: some about a rule or a listener, some about anything."""
+    must = draw.pick(("reach", "reach", "reach", "never-reach", "never-reach"))
+    found = None
+    if draw.all("Listeners") and draw.odds(0.6 if draw.style == "balanced" else 0.2):
+        found = balanced_ends(draw)
+    elif draw.odds(0.5):
+        found = aimed(draw)
+    if found is None:
+        return anything(draw)
+    return with_ports(draw, {"must": must, "from": found[0], "to": found[1], "service": found[2]})
+
+
+def with_ports(draw: Draw, made: Json) -> Json:
+    """Sometimes with an ephemeral range of its own."""
+    if made["must"] == "reach" and draw.odds(0.15):
+        made["ephemeral"] = draw.pick(("32768-60999", "49152-65535", "1025-65535", "1024-65534"))
+    return made
+
+
+def anything(draw: Draw) -> Json:
+    """A contract with any ends. Targets of only-from lie in the estate; not both ends are outside."""
     must = draw.pick(("reach", "reach", "reach", "never-reach", "never-reach", "only-from"))
     while True:
         sources = ends(draw, source=True, many=must == "only-from" and draw.odds(0.7))
@@ -82,10 +138,7 @@ def contract(draw: Draw) -> Json:
         if must == "only-from" and any(one.startswith(outside) for one in others):
             continue
         break
-    made: Json = {"must": must, "from": sources, "to": targets, "service": service(draw)}
-    if must == "reach" and draw.odds(0.15):
-        made["ephemeral"] = draw.pick(("32768-60999", "49152-65535", "1025-65535", "1024-65534"))
-    return made
+    return with_ports(draw, {"must": must, "from": sources, "to": targets, "service": service(draw)})
 
 
 def balanced(draw: Draw) -> Json:

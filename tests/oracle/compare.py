@@ -34,6 +34,11 @@ class Disagreement:
     engine: str
     detail: str = ""
 
+    @property
+    def cautious(self) -> bool:
+        """The engine says less than the oracle knows: a loss, but no lie."""
+        return self.engine == "cannot-tell"
+
 
 def write_estate(estate: Json, folder: Path) -> None:
     """The estate as files, in the layouts that the AWS CLI and the README of the readers know."""

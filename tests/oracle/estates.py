@@ -397,7 +397,7 @@ def write_acls(draw: Draw) -> None:
     """For every subnet an ACL: the default one that passes everything, one with holes, or a tight one."""
     for vpc in draw.all("Vpcs"):
         subnets = [one["SubnetId"] for one in draw.all("Subnets") if one["VpcId"] == vpc["VpcId"]]
-        made = [acl(draw, vpc["VpcId"], default=True, plain=draw.style != "holes" and draw.odds(0.8))]
+        made = [acl(draw, vpc["VpcId"], default=True, plain=draw.style not in ("holes", "nat") and draw.odds(0.8))]
         made += [acl(draw, vpc["VpcId"], default=False, plain=False) for _ in range(draw.pick((0, 0, 1, 1, 2)))]
         for subnet in subnets:
             if draw.odds(0.98):
@@ -413,11 +413,11 @@ def acl(draw: Draw, vpc: str, *, default: bool, plain: bool) -> Json:
     entries: list[Json] = []
     for egress in (False, True):
         numbers = draw.chance.sample(range(1, 30), 5)
-        if not plain and draw.style == "holes":
+        if not plain and draw.style in ("holes", "nat"):
             entries += [hole(draw, number * 10, egress=egress) for number in numbers[: draw.between(0, 2)]]
         elif not plain:
             entries += [acl_entry(draw, number * 10, egress=egress) for number in numbers[: draw.between(1, 4)]]
-        if plain or draw.odds(0.97 if draw.style == "holes" else 0.75):
+        if plain or draw.odds(0.97 if draw.style in ("holes", "nat") else 0.75):
             for number, key, cidr in ((30000, "CidrBlock", "0.0.0.0/0"), (30001, "Ipv6CidrBlock", "::/0")):
                 entries.append(
                     {"Egress": egress, "RuleNumber": number, "RuleAction": "allow", "Protocol": "-1", key: cidr}

@@ -424,7 +424,9 @@ def judge(estate: Json | World, contract: Json) -> str:
     nobody = lower.targets.nobody or (lower.sources.nobody and contract["must"] != "only-from")
     if contract["must"] == "reach":
         good, possible = lower.all_open(), upper.all_open()
-        return "broken" if not possible else "kept" if good and upper.pairs and not nobody else "cannot-tell"
+        if not upper.pairs:
+            return "cannot-tell"
+        return "broken" if not possible else "kept" if good and not nobody else "cannot-tell"
     hit = Judge.some_arrive if contract["must"] == "never-reach" else Judge.strangers_arrive
     if hit(lower):
         return "broken"

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
-from tests.oracle import estates
+from tests.oracle import corners, estates
 from tests.oracle.compare import write_contracts, write_estate
 from tests.oracle.judge import judge
 from tests.oracle.world import World
@@ -36,6 +36,8 @@ class Mutant(NamedTuple):
     module: str
     old: str
     new: str
+    more: tuple[tuple[str, str], ...] = ()
+    """Further changes of the same module that belong to the same fault."""
 
 
 R, M, A = "doorward.reach.", "doorward.model.", "doorward.readers.aws."
@@ -54,16 +56,16 @@ MUTANTS = (
     Mutant("ACL of the answer ignored", R + "private", "for span in back.spans:", "for span in back.spans[:0]:"),
     Mutant("answer on the port of the question", R + "border", "span = answer_to(low, ephemeral)", "span = (low, high)"),
     Mutant("ephemeral range of the contract ignored", R + "border", "span = answer_to(low, ephemeral)", "span = answer_to(low)"),
-    Mutant("no answer to a ping", R + "border", "if low <= request + 255 and request <= high:", "if False:"),
-    Mutant("answers to every ICMP type", R + "border", "if low <= request + 255 and request <= high:", "if True:"),
     # security groups
+    Mutant("no answer to a ping", M + "services", "if detail >> 8 == 8 else None", "if detail >> 8 == 9 else None"),
+    Mutant("answers to every ICMP type", M + "services", "if detail >> 8 == 8 else None", "if True else None"),
+    Mutant("no answer to a ping of version 6", M + "services", "if detail >> 8 == 128 else None", "if False else None"),
+    Mutant("first port of a rule", R + "policy", "if low > first:\n            cuts.add(low)", "if low > first:\n            cuts.add(low + 1)"),
+    Mutant("group reference matches public addresses", R + "policy", "elif not isinstance(peer, GroupPeer):\n                spans.append(peer)", "elif not isinstance(peer, GroupPeer):\n                spans.append(peer)\n            else:\n                return EVERYWHERE", (("return not isinstance(rule.peer, GroupPeer)", "return True"),)),
     Mutant("last port of a rule", R + "policy", "cuts.add(high + 1)", "cuts.add(high)"),
-    Mutant("first port of a rule", R + "policy", "if low > first:\n                cuts.add(low)", "if low > first:\n                cuts.add(low + 1)"),
     Mutant("unknown prefix list admits for certain", R + "policy", "return EMPTY if self.bound is Bound.LOWER else EVERYWHERE", "return EVERYWHERE"),
     Mutant("unknown prefix list admits nothing", R + "policy", "return EMPTY if self.bound is Bound.LOWER else EVERYWHERE", "return EMPTY"),
-    Mutant("group reference matches public addresses", R + "policy", "elif isinstance(peer, AnyPeer):\n                return EVERYWHERE", "elif isinstance(peer, (AnyPeer, GroupPeer)):\n                return EVERYWHERE"),
-    Mutant("references reach everywhere", R + "policy", " & reference_scope(component, self.vpc, self.direction)", ""),
-    Mutant("references reach everywhere (2)", R + "policy", " & reference_scope(self.component, self.vpc, self.direction)", ""),
+    Mutant("references reach everywhere", R + "policy", " & reference_scope(self.component, self.vpc, self.direction)", ""),
     Mutant("references over a peering that is not active", R + "policy", "if peering.active and vpc in peering.vpcs", "if vpc in peering.vpcs"),
     Mutant("references over Regions", R + "policy", "(one is None or other is None or one == other)", "True"),
     Mutant("outbound references over a transit gateway", R + "policy", 'if direction == "ingress":', "if True:"),
@@ -106,7 +108,9 @@ MUTANTS = (
     Mutant("reference to the balancer's group ignored", R + "balancers", "if _references(rules, balancer, span):", "if False:"),
     Mutant("egress groups of a balancer ignored", R + "balancers", "if cell.bits & to:\n                return True", "return True"),
     # what is not looked into
-    Mutant("hidden hops pass for certain", R + "routes", 'if route.kind in ("unmodelled", "unknown") or not route.certain:\n        return component.inside(leg.addresses, bound) if upper else 0', 'if route.kind in ("unmodelled", "unknown") or not route.certain:\n        return component.inside(leg.addresses, bound)'),
+    Mutant("hidden hops pass for certain", R + "routes", "return component.inside(towards, bound) if upper else 0", "return component.inside(towards, bound)"),
+    Mutant("hidden hops block for certain", R + "routes", "return component.inside(towards, bound) if upper else 0", "return 0"),
+    Mutant("zones of attachments ignored", R + "routes", 'if zone == "no" or (zone == "unknown" and not upper):', "if False:"),
 )  # fmt: skip
 
 
@@ -122,7 +126,9 @@ class _Loader(importlib.machinery.SourceFileLoader):
         if self.mutant is None or self.mutant.module != fullname:
             return super().get_code(fullname)
         text = Path(self.path).read_text()
-        return compile(text.replace(self.mutant.old, self.mutant.new, 1), self.path, "exec")
+        for old, new in ((self.mutant.old, self.mutant.new), *self.mutant.more):
+            text = text.replace(old, new, 1)
+        return compile(text, self.path, "exec")
 
 
 class _Finder(importlib.abc.MetaPathFinder):
@@ -152,7 +158,8 @@ class _Finder(importlib.abc.MetaPathFinder):
 def applies(mutant: Mutant) -> bool:
     """Is the piece of text still there?"""
     path = SOURCE.joinpath(*mutant.module.split(".")).with_suffix(".py")
-    return path.exists() and mutant.old in path.read_text()
+    text = path.read_text() if path.exists() else ""
+    return all(old in text for old, _ in ((mutant.old, ""), *mutant.more))
 
 
 @contextlib.contextmanager
@@ -175,7 +182,7 @@ def engine(mutant: Mutant | None) -> Iterator[Any]:
 class Case(NamedTuple):
     """One estate on disk with its contracts and what the oracle says of them."""
 
-    seed: int
+    seed: int | str
     folder: Path
     expected: tuple[str, ...]
 
@@ -184,10 +191,14 @@ _FOLDER = tempfile.TemporaryDirectory(prefix="doorward-mutants-")
 
 
 @cache
-def case(seed: int) -> Case:
-    """The case of a seed, written once."""
-    estate, contracts = estates.from_seed(seed, 6)
-    folder = Path(_FOLDER.name) / str(seed)
+def case(seed: int | str) -> Case:
+    """The case of a seed or a corner, written once."""
+    if isinstance(seed, str):
+        estate, contract = corners.CORNERS[seed][0]()
+        contracts = [contract]
+    else:
+        estate, contracts = estates.from_seed(seed, 6)
+    folder = Path(_FOLDER.name) / str(seed).replace("/", "-")
     (folder / "estate").mkdir(parents=True)
     write_estate(estate, folder / "estate")
     write_contracts(contracts, folder / "doorward.yaml")
@@ -205,8 +216,8 @@ def outcomes(api: Any, one: Case) -> tuple[str, ...]:
     return tuple(found[f"contract-{at}"] for at in range(len(one.expected)))
 
 
-def killed_by(mutant: Mutant, seeds: Sequence[int]) -> int | None:
-    """The first seed on which the mutant contradicts the oracle where the engine itself does not; None: it survives."""
+def killed_by(mutant: Mutant, seeds: Sequence[int | str]) -> int | str | None:
+    """The first seed (or corner) on which the mutant contradicts the oracle where the engine itself does not; None: it survives."""
     left = list(seeds)
     while left:
         with engine(mutant) as api:
@@ -218,7 +229,7 @@ def killed_by(mutant: Mutant, seeds: Sequence[int]) -> int | None:
 
 
 @cache
-def at_fault(seed: int) -> bool:
+def at_fault(seed: int | str) -> bool:
     """Does the engine without any fault disagree on this seed already? Then it proves nothing here."""
     from doorward import api
 

@@ -79,7 +79,7 @@ def peering(draw: Draw, one: Json, other: Json) -> None:
             "RequesterVpcInfo": side(one, "eu-central-1"),
             "AccepterVpcInfo": side(other, region),
             "Status": {
-                "Code": "active" if draw.odds(0.85) else draw.pick(("pending-acceptance", "deleted")),
+                "Code": "active" if draw.odds(0.75) else draw.pick(("pending-acceptance", "deleted")),
                 "Message": "",
             },
             "Tags": [],
@@ -89,7 +89,8 @@ def peering(draw: Draw, one: Json, other: Json) -> None:
 
 def nat_gateway(draw: Draw, vpc: str) -> None:
     """A NAT gateway with its interface."""
-    subnet = draw.pick([one for one in draw.all("Subnets") if one["VpcId"] == vpc])
+    subnets = [one for one in draw.all("Subnets") if one["VpcId"] == vpc]
+    subnet = subnets[0] if draw.style == "nat" else draw.pick(subnets)
     own = interface(draw, subnet, [], InterfaceType="nat_gateway", public=1.0)
     if own is None:
         return
@@ -192,6 +193,8 @@ def routes(draw: Draw) -> None:
         main = route_table(draw, vpc)
         main["Associations"] = [{"Main": True, "RouteTableAssociationId": draw.id("rtbassoc")}]
         made = [main] if draw.odds(0.97) else []
+        if draw.style == "nat" and draw.odds(0.8):
+            made.append(public_table(draw, vpc, subnets.pop(0)))
         for _ in range(draw.pick((0, 1, 1, 2))):
             other = route_table(draw, vpc)
             held = [one for one in subnets if draw.odds(0.5)]
@@ -211,6 +214,18 @@ def routes(draw: Draw) -> None:
             made.append(edge)
         draw.chance.shuffle(made)
         draw.estate["RouteTables"] += made
+
+
+def public_table(draw: Draw, vpc: Json, subnet: str) -> Json:
+    """The plain table of the subnet in which a NAT gateway stands."""
+    made = route_table(draw, vpc)
+    igw = [one["InternetGatewayId"] for one in draw.all("InternetGateways")]
+    made["Routes"] = [one for one in made["Routes"] if one.get("GatewayId") == "local"]
+    if igw:
+        way = {"GatewayId": draw.pick(igw), "State": "active", "Origin": "CreateRoute"}
+        made["Routes"] += [{**destination("0.0.0.0/0"), **way}]
+    made["Associations"] = [{"Main": False, "SubnetId": subnet, "RouteTableAssociationId": draw.id("rtbassoc")}]
+    return made
 
 
 def route_table(draw: Draw, vpc: Json) -> Json:

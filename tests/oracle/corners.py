@@ -1,0 +1,584 @@
+"""Small estates made by hand, each with one contract, for corners that chance seldom visits.
+
+They follow the same rule as the random ones: engine and oracle must agree on them, and they help to kill mutants.
+Built from two VPCs with two subnets each, everything open, and changed where the corner lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+Json = dict[str, Any]
+Corner = Callable[[], tuple[Json, Json]]
+ARN = "arn:aws:elasticloadbalancing:eu-central-1:111122223333:"
+
+
+def permission(protocol: str = "-1", ports: tuple[int, int] | None = None, **peers: list[Json]) -> Json:
+    """A permission; peers by their API keys, everybody when none is given."""
+    everybody = {"IpRanges": [{"CidrIp": "0.0.0.0/0"}], "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}
+    made: Json = {"IpProtocol": protocol, "IpRanges": [], "Ipv6Ranges": [], "PrefixListIds": [], "UserIdGroupPairs": []}
+    made |= {"FromPort": ports[0], "ToPort": ports[1]} if ports else {}
+    return made | (peers or everybody)
+
+
+def reference(group: str) -> Json:
+    """The peers of a permission that references a group."""
+    return {"UserIdGroupPairs": [{"GroupId": group, "UserId": "111122223333"}]}
+
+
+def entry(
+    number: int, *, egress: bool, allow: bool, protocol: str = "-1", cidr: str = "0.0.0.0/0", **more: Any
+) -> Json:
+    """An ACL entry."""
+    key = "Ipv6CidrBlock" if ":" in cidr else "CidrBlock"
+    action = "allow" if allow else "deny"
+    return {"RuleNumber": number, "Egress": egress, "RuleAction": action, "Protocol": protocol, key: cidr, **more}
+
+
+def base() -> Json:
+    """VPCs a (10.0.0.0/24) and b (10.0.1.0/24), interfaces a0 a1 b0 b1 in subnets of their own, groups sg-a and sg-b."""
+    estate: Json = {
+        "NetworkInterfaces": [], "SecurityGroups": [], "Subnets": [], "NetworkAcls": [], "RouteTables": [], "Vpcs": [],
+        "InternetGateways": [], "EgressOnlyInternetGateways": [], "NatGateways": [], "VpnGateways": [],
+        "VpcPeeringConnections": [], "TransitGateways": [], "TransitGatewayVpcAttachments": [],
+        "TransitGatewayAttachments": [], "TransitGatewayRouteTables": [], "ManagedPrefixLists": [], "LoadBalancers": [],
+        "Listeners": [], "TargetGroups": [],
+        "ManagedPrefixListEntries": {}, "TransitGatewayRoutes": {}, "TargetHealth": {}, "TargetGroupAttributes": {},
+    }  # fmt: skip
+    for at, name in enumerate("ab"):
+        vpc, four, six = f"vpc-{name}", f"10.0.{at}.0/24", f"2600:1f00:{at + 1}::/56"
+        local = {"GatewayId": "local", "State": "active", "Origin": "CreateRouteTable"}
+        estate["Vpcs"].append(
+            {
+                "VpcId": vpc,
+                "CidrBlock": four,
+                "CidrBlockAssociationSet": [{"CidrBlock": four}],
+                "Ipv6CidrBlockAssociationSet": [{"Ipv6CidrBlock": six}],
+            }
+        )
+        estate["InternetGateways"].append(
+            {"InternetGatewayId": f"igw-{name}", "Attachments": [{"VpcId": vpc, "State": "available"}]}
+        )
+        estate["SecurityGroups"].append(
+            {
+                "GroupId": f"sg-{name}",
+                "GroupName": name,
+                "VpcId": vpc,
+                "IpPermissions": [permission()],
+                "IpPermissionsEgress": [permission()],
+            }
+        )
+        estate["RouteTables"].append(
+            {
+                "RouteTableId": f"rtb-{name}",
+                "VpcId": vpc,
+                "Associations": [{"Main": True}],
+                "Routes": [{"DestinationCidrBlock": four, **local}, {"DestinationIpv6CidrBlock": six, **local}],
+            }
+        )
+        for part in range(2):
+            subnet = f"subnet-{name}{part}"
+            estate["Subnets"].append(
+                {
+                    "SubnetId": subnet,
+                    "VpcId": vpc,
+                    "AvailabilityZone": "eu-central-1a",
+                    "CidrBlock": f"10.0.{at}.{part * 64}/26",
+                    "Ipv6CidrBlockAssociationSet": [{"Ipv6CidrBlock": f"2600:1f00:{at + 1}:{part}::/64"}],
+                }
+            )
+            estate["NetworkAcls"].append(
+                {
+                    "NetworkAclId": f"acl-{name}{part}",
+                    "VpcId": vpc,
+                    "IsDefault": False,
+                    "Associations": [{"SubnetId": subnet}],
+                    "Entries": [
+                        entry(number, egress=egress, allow=True, cidr=cidr)
+                        for egress in (False, True)
+                        for number, cidr in ((30000, "0.0.0.0/0"), (30001, "::/0"))
+                    ],
+                }
+            )
+            estate["NetworkInterfaces"].append(nic(f"eni-{name}{part}", vpc, subnet, at, part, [f"sg-{name}"]))
+    return estate
+
+
+def nic(name: str, vpc: str, subnet: str, at: int, part: int, groups: list[str], last: int = 5, **more: Any) -> Json:
+    """An interface with one address of each family."""
+    address = f"10.0.{at}.{part * 64 + last}"
+    return {
+        "NetworkInterfaceId": name,
+        "VpcId": vpc,
+        "SubnetId": subnet,
+        "InterfaceType": "interface",
+        "Description": "",
+        "Groups": [{"GroupId": one, "GroupName": one} for one in groups],
+        "PrivateIpAddress": address,
+        "PrivateIpAddresses": [{"PrivateIpAddress": address, "Primary": True}],
+        "Ipv6Addresses": [{"Ipv6Address": f"2600:1f00:{at + 1}:{part}::{last}"}],
+        "Attachment": {"InstanceId": f"i-{name[4:]}", "DeviceIndex": 0},
+        **more,
+    }
+
+
+def find(estate: Json, key: str, name: str) -> Json:
+    """The element of a list with an id."""
+    return next(one for one in estate[key] if name in one.values())
+
+
+def public(estate: Json, name: str, address: str) -> None:
+    """Give an interface a public address."""
+    find(estate, "NetworkInterfaces", name)["PrivateIpAddresses"][0]["Association"] = {"PublicIp": address}
+
+
+def add_route(estate: Json, table: str, cidr: str, **target: str) -> None:
+    """Add an active route."""
+    find(estate, "RouteTables", table)["Routes"].append(
+        {"DestinationCidrBlock": cidr, "State": "active", "Origin": "CreateRoute", **target}
+    )
+
+
+def add_transit(estate: Json, support: str) -> None:
+    """A transit gateway that joins the two VPCs, with or without security group referencing."""
+    options = {"SecurityGroupReferencingSupport": support}
+    estate["TransitGateways"].append({"TransitGatewayId": "tgw-0", "State": "available", "Options": options})
+    estate["TransitGatewayRouteTables"].append({"TransitGatewayRouteTableId": "tgw-rtb-0", "TransitGatewayId": "tgw-0"})
+    routes = []
+    for at, name in enumerate("ab"):
+        link = {"TransitGatewayAttachmentId": f"tgw-attach-{name}", "TransitGatewayId": "tgw-0", "State": "available"}
+        zone = {"VpcId": f"vpc-{name}", "SubnetIds": [f"subnet-{name}0"], "Options": options}
+        estate["TransitGatewayVpcAttachments"].append(link | zone)
+        estate["TransitGatewayAttachments"].append(
+            {
+                **link,
+                "ResourceType": "vpc",
+                "ResourceId": f"vpc-{name}",
+                "Association": {"TransitGatewayRouteTableId": "tgw-rtb-0", "State": "associated"},
+            }
+        )
+        via = [{"TransitGatewayAttachmentId": f"tgw-attach-{name}", "ResourceType": "vpc"}]
+        cidr = f"10.0.{at}.0/24"
+        routes.append(
+            {"DestinationCidrBlock": cidr, "TransitGatewayAttachments": via, "Type": "static", "State": "active"}
+        )
+        add_route(estate, f"rtb-{'ba'[at]}", cidr, TransitGatewayId="tgw-0")
+    estate["TransitGatewayRoutes"]["tgw-rtb-0"] = {"Routes": routes, "AdditionalRoutesAvailable": False}
+
+
+def add_peering(estate: Json, status: str, region: str = "eu-central-1") -> None:
+    """A peering connection of the two VPCs, without routes."""
+    sides = [
+        {"VpcId": f"vpc-{name}", "Region": where, "CidrBlock": f"10.0.{at}.0/24", "CidrBlockSet": [{"CidrBlock": f"10.0.{at}.0/24"}]}
+        for at, (name, where) in enumerate((("a", "eu-central-1"), ("b", region)))
+    ]  # fmt: skip
+    estate["VpcPeeringConnections"].append(
+        {
+            "VpcPeeringConnectionId": "pcx-0",
+            "RequesterVpcInfo": sides[0],
+            "AccepterVpcInfo": sides[1],
+            "Status": {"Code": status, "Message": ""},
+        }
+    )
+
+
+def reach(source: str, target: str, service: str = "tcp/443", **more: str) -> Json:
+    """A contract."""
+    return {"must": "reach", "from": source, "to": target, "service": service, **more}
+
+
+# --- the corners -------------------------------------------------------------------------------------------------------
+
+
+def reference_over_inactive_peering() -> tuple[Json, Json]:
+    """Broken: the packets come over a transit gateway without referencing, and the peering is not active."""
+    estate = base()
+    add_transit(estate, "disable")
+    add_peering(estate, "pending-acceptance")
+    find(estate, "SecurityGroups", "sg-b")["IpPermissions"] = [permission("tcp", (443, 443), **reference("sg-a"))]
+    return estate, reach("10.0.0.0/24", "10.0.1.0/24")
+
+
+def reference_over_regions() -> tuple[Json, Json]:
+    """Broken: an active peering between Regions carries packets, and no references."""
+    estate = base()
+    add_peering(estate, "active", "eu-west-1")
+    add_route(estate, "rtb-a", "10.0.1.0/24", VpcPeeringConnectionId="pcx-0")
+    add_route(estate, "rtb-b", "10.0.0.0/24", VpcPeeringConnectionId="pcx-0")
+    find(estate, "SecurityGroups", "sg-b")["IpPermissions"] = [permission("tcp", (443, 443), **reference("sg-a"))]
+    return estate, reach("10.0.0.0/24", "10.0.1.0/24")
+
+
+def inbound_reference_over_transit() -> tuple[Json, Json]:
+    """Kept: inbound references work over a transit gateway that supports them."""
+    estate = base()
+    add_transit(estate, "enable")
+    find(estate, "SecurityGroups", "sg-b")["IpPermissions"] = [permission("tcp", (443, 443), **reference("sg-a"))]
+    return estate, reach("10.0.0.0/24", "10.0.1.0/24")
+
+
+def outbound_reference_over_transit() -> tuple[Json, Json]:
+    """Broken: outbound references do not work over a transit gateway."""
+    estate = base()
+    add_transit(estate, "enable")
+    find(estate, "SecurityGroups", "sg-a")["IpPermissionsEgress"] = [permission("tcp", (443, 443), **reference("sg-b"))]
+    return estate, reach("10.0.0.0/24", "10.0.1.0/24")
+
+
+def behind_nat(first: Json) -> Json:
+    """Interface a1 leaves through a NAT gateway in subnet a0; ``first`` heads the ACL of a0."""
+    estate = base()
+    estate["NetworkInterfaces"].append(
+        nic("eni-nat", "vpc-a", "subnet-a0", 0, 0, [], 9, InterfaceType="nat_gateway", Ipv6Addresses=[], Attachment={})
+    )
+    public(estate, "eni-nat", "52.0.0.9")
+    held = [{"PrivateIp": "10.0.0.9", "PublicIp": "52.0.0.9", "NetworkInterfaceId": "eni-nat"}]
+    estate["NatGateways"].append(
+        {
+            "NatGatewayId": "nat-0",
+            "VpcId": "vpc-a",
+            "SubnetId": "subnet-a0",
+            "State": "available",
+            "ConnectivityType": "public",
+            "NatGatewayAddresses": held,
+        }
+    )
+    add_route(estate, "rtb-a", "0.0.0.0/0", NatGatewayId="nat-0")
+    outer = {"RouteTableId": "rtb-outer", "VpcId": "vpc-a", "Routes": [], "Associations": [{"SubnetId": "subnet-a0"}]}
+    estate["RouteTables"].append(outer)
+    add_route(estate, "rtb-outer", "10.0.0.0/24", GatewayId="local")
+    add_route(estate, "rtb-outer", "0.0.0.0/0", GatewayId="igw-a")
+    find(estate, "NetworkAcls", "acl-a0")["Entries"].append(first)
+    return estate
+
+
+def nat_plain() -> tuple[Json, Json]:
+    """Kept: nothing is denied."""
+    return behind_nat(entry(50, egress=False, allow=True)), reach("interface:eni-a1", "internet:v4")
+
+
+def nat_way_in_denied() -> tuple[Json, Json]:
+    """Broken: the ACL of the NAT gateway's subnet does not let the interface's packets in."""
+    denied = entry(50, egress=False, allow=False, protocol="6", cidr="10.0.0.64/26", PortRange={"From": 443, "To": 443})
+    return behind_nat(denied), reach("interface:eni-a1", "internet:v4")
+
+
+def nat_answer_denied() -> tuple[Json, Json]:
+    """Broken: answers to a NAT gateway come on 1024-65535, whatever range the contract names."""
+    denied = entry(50, egress=False, allow=False, protocol="6", cidr="8.8.8.0/24", PortRange={"From": 1024, "To": 2000})
+    return behind_nat(denied), reach("interface:eni-a1", "8.8.8.0/24", ephemeral="32768-60999")
+
+
+def nat_other_protocol() -> tuple[Json, Json]:
+    """Broken: NAT gateways translate TCP, UDP and ICMP only."""
+    return behind_nat(entry(50, egress=False, allow=True)), reach("interface:eni-a1", "8.8.8.0/24", "proto/50")
+
+
+def balanced(egress: list[Json], ingress: list[Json]) -> Json:
+    """A public network load balancer in subnet a0 (group sg-lb) with instance a1 (group sg-target) behind it."""
+    estate = base()
+    arn, group = f"{ARN}loadbalancer/net/front/0123", f"{ARN}targetgroup/tg/0123"
+    for name, inward, outward in (("sg-lb", [permission()], egress), ("sg-target", ingress, [permission()])):
+        estate["SecurityGroups"].append(
+            {
+                "GroupId": name,
+                "GroupName": name,
+                "VpcId": "vpc-a",
+                "IpPermissions": inward,
+                "IpPermissionsEgress": outward,
+            }
+        )
+    front = nic("eni-lb", "vpc-a", "subnet-a0", 0, 0, ["sg-lb"], 9, Ipv6Addresses=[], Attachment={})
+    estate["NetworkInterfaces"].append(
+        front | {"InterfaceType": "network_load_balancer", "Description": "ELB net/front/0123"}
+    )
+    public(estate, "eni-lb", "52.0.0.9")
+    find(estate, "NetworkInterfaces", "eni-a1")["Groups"] = [{"GroupId": "sg-target", "GroupName": "sg-target"}]
+    add_route(estate, "rtb-a", "0.0.0.0/0", GatewayId="igw-a")
+    estate["LoadBalancers"].append(
+        {
+            "LoadBalancerArn": arn,
+            "LoadBalancerName": "front",
+            "Type": "network",
+            "Scheme": "internet-facing",
+            "VpcId": "vpc-a",
+            "SecurityGroups": ["sg-lb"],
+        }
+    )
+    estate["Listeners"].append(
+        {
+            "ListenerArn": f"{ARN}listener/net/front/0123/1",
+            "LoadBalancerArn": arn,
+            "Port": 443,
+            "Protocol": "TCP",
+            "DefaultActions": [{"Type": "forward", "TargetGroupArn": group}],
+        }
+    )
+    estate["TargetGroups"].append(
+        {
+            "TargetGroupArn": group,
+            "TargetGroupName": "tg",
+            "Protocol": "TCP",
+            "Port": 8443,
+            "VpcId": "vpc-a",
+            "TargetType": "instance",
+            "HealthCheckEnabled": True,
+            "HealthCheckProtocol": "TCP",
+            "HealthCheckPort": "8080",
+            "LoadBalancerArns": [arn],
+        }
+    )
+    described = [{"Target": {"Id": "i-a1", "Port": 8443}, "TargetHealth": {"State": "healthy"}}]
+    estate["TargetHealth"][group] = {"TargetHealthDescriptions": described}
+    return estate
+
+
+def reference_to_balancer() -> tuple[Json, Json]:
+    """Kept: a reference to the balancer's group admits clients whose address is kept, and health checks."""
+    both = [permission("tcp", ports, **reference("sg-lb")) for ports in ((8443, 8443), (8080, 8080))]
+    return balanced([permission()], both), reach("internet:v4", "lb:front")
+
+
+def reference_to_clients() -> tuple[Json, Json]:
+    """Broken: a reference to the clients' group does not admit clients behind a balancer."""
+    rules = [permission("tcp", (8443, 8443), **reference("sg-a")), permission("tcp", (8080, 8080))]
+    return balanced([permission()], rules), reach("interface:eni-a0", "lb:front")
+
+
+def health_check_denied() -> tuple[Json, Json]:
+    """Broken: the target does not admit the health check."""
+    return balanced([permission()], [permission("tcp", (8443, 8443))]), reach("internet:v4", "lb:front")
+
+
+def balancer_may_not_send() -> tuple[Json, Json]:
+    """Kept: the balancer's own egress rules keep packets from the target, which is not addressable itself."""
+    estate = balanced([permission("tcp", (8080, 8080))], [permission()])
+    return estate, {"must": "never-reach", "from": "internet:v4", "to": "interface:eni-a1", "service": "tcp/8443"}
+
+
+def balancer_sends() -> tuple[Json, Json]:
+    """Broken: clients come to the target through the balancer although it is not addressable itself."""
+    estate = balanced([permission()], [permission()])
+    return estate, {"must": "never-reach", "from": "internet:v4", "to": "interface:eni-a1", "service": "tcp/8443"}
+
+
+def ping_answer_denied(service: str, answer: tuple[int, int], protocol: str, cidr: str) -> tuple[Json, Json]:
+    """Interface a0 asks a1; the ACL of a1 stops one ICMP type and code on its way out."""
+    estate = base()
+    code = {"Type": answer[0], "Code": answer[1]}
+    denied = entry(50, egress=True, allow=False, protocol=protocol, cidr=cidr, IcmpTypeCode=code)
+    find(estate, "NetworkAcls", "acl-a1")["Entries"].append(denied)
+    return estate, reach("interface:eni-a0", "interface:eni-a1", service)
+
+
+def ping_answered_not() -> tuple[Json, Json]:
+    """Broken: echo replies (0/0) are stopped."""
+    return ping_answer_denied("icmp/8:0", (0, 0), "1", "0.0.0.0/0")
+
+
+def ping_six_answered_not() -> tuple[Json, Json]:
+    """Broken: echo replies of ICMPv6 (129/0) are stopped."""
+    return ping_answer_denied("icmpv6/128:0", (129, 0), "58", "::/0")
+
+
+def unreachable_needs_no_answer() -> tuple[Json, Json]:
+    """Kept: nothing answers "fragmentation needed"."""
+    return ping_answer_denied("icmp/3:4", (-1, -1), "1", "0.0.0.0/0")
+
+
+def with_entry(
+    source: str, target: str, service: str, first: Json, acl: str = "acl-a1", **more: str
+) -> tuple[Json, Json]:
+    """Everything open but for one entry at the head of an ACL."""
+    estate = base()
+    find(estate, "NetworkAcls", acl)["Entries"].append(first)
+    return estate, reach(source, target, service, **more)
+
+
+def acl_first_port() -> tuple[Json, Json]:
+    """Broken: the entry denies the last port of the contract alone."""
+    denied = entry(50, egress=False, allow=False, protocol="6", PortRange={"From": 445, "To": 445})
+    return with_entry("interface:eni-a0", "interface:eni-a1", "tcp/443-445", denied)
+
+
+def acl_last_port() -> tuple[Json, Json]:
+    """Broken: the entry denies the first port of the contract alone."""
+    denied = entry(50, egress=False, allow=False, protocol="6", PortRange={"From": 443, "To": 443})
+    return with_entry("interface:eni-a0", "interface:eni-a1", "tcp/443-445", denied)
+
+
+def acl_beside_port() -> tuple[Json, Json]:
+    """Kept: the entry denies the ports around those of the contract."""
+    estate, contract = with_entry(
+        "interface:eni-a0",
+        "interface:eni-a1",
+        "tcp/443-445",
+        entry(50, egress=False, allow=False, protocol="6", PortRange={"From": 0, "To": 442}),
+    )
+    after = entry(60, egress=False, allow=False, protocol="6", PortRange={"From": 446, "To": 65535})
+    find(estate, "NetworkAcls", "acl-a1")["Entries"].append(after)
+    return estate, contract
+
+
+def answer_on_another_range() -> tuple[Json, Json]:
+    """Kept: answers are denied on ports that the contract's ephemeral range does not hold."""
+    denied = entry(50, egress=True, allow=False, protocol="6", PortRange={"From": 1024, "To": 32767})
+    return with_entry("interface:eni-a0", "interface:eni-a1", "tcp/443", denied, ephemeral="32768-60999")
+
+
+def answer_on_last_port() -> tuple[Json, Json]:
+    """Broken: answers are denied on the last port of the ephemeral range."""
+    denied = entry(50, egress=True, allow=False, protocol="6", PortRange={"From": 65535, "To": 65535})
+    return with_entry("interface:eni-a0", "interface:eni-a1", "tcp/443", denied)
+
+
+def within_a_subnet() -> tuple[Json, Json]:
+    """Kept: an ACL is not asked between two interfaces of its subnet (VPC, *Network ACL basics*)."""
+    denied = entry(50, egress=False, allow=False)
+    estate, contract = with_entry("interface:eni-a1", "interface:eni-a2", "tcp/443", denied)
+    estate["NetworkInterfaces"].append(nic("eni-a2", "vpc-a", "subnet-a1", 0, 1, ["sg-a"], 7))
+    return estate, contract
+
+
+def icmp_code() -> tuple[Json, Json]:
+    """Broken: the rule admits code 4 of type 3, and the contract asks for code 3."""
+    estate = base()
+    find(estate, "SecurityGroups", "sg-a")["IpPermissions"] = [permission("icmp", (3, 4))]
+    return estate, reach("10.0.0.5/32", "10.0.0.69/32", "icmp/3:3")
+
+
+def ports_of_another_protocol() -> tuple[Json, Json]:
+    """Kept: the ports of a rule for protocol 50 mean nothing (EC2 API, *IpPermission*)."""
+    estate = base()
+    find(estate, "SecurityGroups", "sg-a")["IpPermissions"] = [permission("50", (443, 443))]
+    return estate, reach("interface:eni-a0", "interface:eni-a1", "proto/50")
+
+
+def family_of_icmp() -> tuple[Json, Json]:
+    """Kept: nothing of ICMPv6 flows over IPv4, whatever the rules say (the interfaces have no IPv6 address)."""
+    estate = base()
+    for one in estate["NetworkInterfaces"]:
+        one["Ipv6Addresses"] = []
+    return estate, {"must": "never-reach", "from": "interface:eni-a0", "to": "interface:eni-a1", "service": "icmpv6"}
+
+
+def transit_without_option() -> tuple[Json, Json]:
+    """Broken: a transit gateway without security group referencing carries packets, and no references."""
+    estate = base()
+    add_transit(estate, "disable")
+    find(estate, "SecurityGroups", "sg-b")["IpPermissions"] = [permission("tcp", (443, 443), **reference("sg-a"))]
+    return estate, reach("10.0.0.0/24", "10.0.1.0/24")
+
+
+def transit_longest_prefix() -> tuple[Json, Json]:
+    """Broken: a blackhole for one subnet is longer than the route to its VPC."""
+    estate = base()
+    add_transit(estate, "enable")
+    estate["TransitGatewayRoutes"]["tgw-rtb-0"]["Routes"].append(
+        {"DestinationCidrBlock": "10.0.1.0/26", "Type": "static", "State": "blackhole"}
+    )
+    return estate, reach("10.0.0.5/32", "10.0.1.5/32")
+
+
+def transit_other_zone() -> tuple[Json, Json]:
+    """Broken: the source's zone has no attachment (TGW, *Amazon VPC attachments*)."""
+    estate = base()
+    add_transit(estate, "enable")
+    find(estate, "Subnets", "subnet-a1")["AvailabilityZone"] = "eu-central-1b"
+    return estate, reach("10.0.0.69/32", "10.0.1.5/32")
+
+
+def exposed(gateway: str = "vpc-a") -> Json:
+    """Interface a0 has a public address and a default route to the internet gateway."""
+    estate = base()
+    public(estate, "eni-a0", "52.0.0.5")
+    add_route(estate, "rtb-a", "0.0.0.0/0", GatewayId="igw-a")
+    find(estate, "InternetGateways", "igw-a")["Attachments"][0]["VpcId"] = gateway
+    return estate
+
+
+def gateway_not_attached() -> tuple[Json, Json]:
+    """Broken: the internet gateway of the route is attached to another VPC."""
+    return exposed("vpc-elsewhere"), reach("interface:eni-a0", "internet:v4")
+
+
+def ingress_routed() -> tuple[Json, Json]:
+    """Cannot tell: a route table stands behind the internet gateway, and takes what enters to an appliance."""
+    estate = exposed()
+    edge = {"RouteTableId": "rtb-edge", "VpcId": "vpc-a", "Routes": [], "Associations": [{"GatewayId": "igw-a"}]}
+    estate["RouteTables"].append(edge)
+    add_route(estate, "rtb-edge", "10.0.0.0/26", NetworkInterfaceId="eni-a1")
+    return estate, reach("internet:v4", "interface:eni-a0")
+
+
+def peering_not_active() -> tuple[Json, Json]:
+    """Broken: the routes are there, the peering was never accepted."""
+    estate = base()
+    add_peering(estate, "pending-acceptance")
+    add_route(estate, "rtb-a", "10.0.1.0/24", VpcPeeringConnectionId="pcx-0")
+    add_route(estate, "rtb-b", "10.0.0.0/24", VpcPeeringConnectionId="pcx-0")
+    return estate, reach("10.0.0.5/32", "10.0.1.5/32")
+
+
+def acl_unknown() -> tuple[Json, Json]:
+    """Cannot tell: the ACL of the target's subnet is not in the input."""
+    estate = base()
+    estate["NetworkAcls"] = [one for one in estate["NetworkAcls"] if one["NetworkAclId"] != "acl-a1"]
+    return estate, reach("10.0.0.5/32", "10.0.0.69/32")
+
+
+def balancer_ends_connections() -> tuple[Json, Json]:
+    """Kept: an application load balancer ends the client's connection; no packet of the client comes to the target."""
+    estate = balanced([permission()], [permission()])
+    estate["LoadBalancers"][0]["Type"] = "application"
+    estate["Listeners"][0]["Protocol"] = "HTTPS"
+    estate["TargetGroups"][0]["Protocol"] = "HTTPS"
+    find(estate, "NetworkInterfaces", "eni-lb")["InterfaceType"] = "interface"
+    return estate, {"must": "never-reach", "from": "internet:v4", "to": "interface:eni-a1", "service": "tcp/8443"}
+
+
+def listeners_unknown() -> tuple[Json, Json]:
+    """Cannot tell: the listeners of the balancer are not in the input."""
+    estate = balanced([permission()], [permission()])
+    estate["Listeners"] = []
+    return estate, reach("internet:v4", "lb:front")
+
+
+CORNERS: dict[str, tuple[Corner, str]] = {
+    "reference over a peering that is not active": (reference_over_inactive_peering, "broken"),
+    "reference over Regions": (reference_over_regions, "broken"),
+    "inbound reference over a transit gateway": (inbound_reference_over_transit, "kept"),
+    "outbound reference over a transit gateway": (outbound_reference_over_transit, "broken"),
+    "NAT": (nat_plain, "kept"),
+    "NAT, way in denied": (nat_way_in_denied, "broken"),
+    "NAT, answer denied": (nat_answer_denied, "broken"),
+    "NAT, other protocol": (nat_other_protocol, "broken"),
+    "reference to the balancer's group": (reference_to_balancer, "kept"),
+    "reference to the clients' group": (reference_to_clients, "broken"),
+    "health check denied": (health_check_denied, "broken"),
+    "balancer may not send": (balancer_may_not_send, "kept"),
+    "balancer sends": (balancer_sends, "broken"),
+    "ping not answered": (ping_answered_not, "broken"),
+    "ping of version 6 not answered": (ping_six_answered_not, "broken"),
+    "no answer needed": (unreachable_needs_no_answer, "kept"),
+    "first port of an ACL entry": (acl_first_port, "broken"),
+    "last port of an ACL entry": (acl_last_port, "broken"),
+    "ports beside an ACL entry": (acl_beside_port, "kept"),
+    "answer on another range": (answer_on_another_range, "kept"),
+    "answer on the last port": (answer_on_last_port, "broken"),
+    "within a subnet": (within_a_subnet, "kept"),
+    "ICMP code": (icmp_code, "broken"),
+    "ports of another protocol": (ports_of_another_protocol, "kept"),
+    "family of ICMP": (family_of_icmp, "kept"),
+    "transit gateway without referencing": (transit_without_option, "broken"),
+    "transit gateway, longest prefix": (transit_longest_prefix, "broken"),
+    "transit gateway in another zone": (transit_other_zone, "broken"),
+    "gateway not attached": (gateway_not_attached, "broken"),
+    "ingress routing": (ingress_routed, "cannot-tell"),
+    "peering not active": (peering_not_active, "broken"),
+    "ACL not in the input": (acl_unknown, "cannot-tell"),
+    "balancer ends connections": (balancer_ends_connections, "kept"),
+    "listeners not in the input": (listeners_unknown, "cannot-tell"),
+}
+"""Name → corner, and what AWS's documentation says of it (in the corner's docstring)."""
