@@ -46,8 +46,9 @@ class Watch:
         self._base = base
         self._capped = frozenset(capped)
         self._world = base.with_groups({})
-        self._pending: dict[str, Group] = {}
-        self._idle: dict[str, Group] = {}
+        self._pending: dict[str, None] = {}
+        self._idle: dict[str, None] = {}
+        """Groups with edits that the world does not show yet; idle ones have no member, so nobody asks."""
         self._edits: dict[str, tuple[Group, list[tuple[Rules, Rules]]]] = {}
         self._index(questions)
 
@@ -106,12 +107,11 @@ class Watch:
                 return self._appears(group, added)
             edits = self._edits[group] = (before, [])
         edits[1].append((added, removed))
-        edited = _edited(*edits)
         components = self._components.get(group)
         if components is None:
-            self._idle[group] = edited  # nobody is in it: its rules judge nothing
+            self._idle[group] = None
             return ()
-        self._pending[group] = edited
+        self._pending[group] = None
         hits: dict[Watched, list[Change]] = {}
         for rule in removed:
             self._screen(Change(self._world, group, rule, False), components, hits)
@@ -136,12 +136,17 @@ class Watch:
         return _flips(before, self.outcomes)
 
     def _now(self, group: str) -> Group | None:
-        return self._pending.get(group) or self._idle.get(group) or self._world.estate.groups.get(group)
+        edits = self._edits.get(group)
+        if edits is None:
+            return self._world.estate.groups.get(group)
+        found = _edited(*edits)
+        _ = found.rules  # worked out now, so that groups do not stand on groups without end
+        return found
 
     def _appears(self, group: str, rules: Rules) -> tuple[Flip, ...]:
         before = self.outcomes
-        self._pending[group] = Group(group, rules=tuple(rules))
-        self._take_over()
+        self._take_over(idle=True)
+        self._world.take_groups({group: Group(group, rules=tuple(rules))})
         if group in self._components:
             for one in self.watched.values():
                 one.settle(self._world, judge(self._world, one.question))
@@ -187,12 +192,12 @@ class Watch:
         return tuple(flips)
 
     def _take_over(self, idle: bool = False) -> None:
-        if self._pending:
-            self._world.take_groups(self._pending)
-            self._pending = {}
-        if idle and self._idle:
-            self._world.take_groups(self._idle)
-            self._idle = {}
+        names = list(self._pending) + (list(self._idle) if idle else [])
+        if names:
+            self._world.take_groups({name: _edited(*self._edits[name]) for name in names})
+            self._pending.clear()
+            if idle:
+                self._idle.clear()
 
 
 def _groups(ends: Iterable[tuple[Component, int]]) -> dict[str, None]:

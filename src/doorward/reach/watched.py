@@ -304,13 +304,22 @@ class Watched:
         mine = {component: component.members(change.group, Bound.UPPER) for component in components}
         if change.egress:
             sources, outside = _meet(sources, mine), EMPTY
-            if not change.meets(self.targets_seen):
+            if not change.meets(self.targets_seen) or not (beyond or self._public_ways(sources)):
                 targets, beyond = _meet(targets, {one: change.bits(one) for one in components}), EMPTY
         else:
             targets, beyond = _meet(targets, mine), EMPTY
             if not self.rewritten and not change.meets(self.sources_seen):
                 sources, outside = _meet(sources, {one: change.bits(one) for one in components}), EMPTY
         return sources, outside, targets, beyond
+
+    @staticmethod
+    def _public_ways(sources: Ends) -> bool:
+        """Whether any of some sources can be seen on the internet."""
+        return any(
+            seen_by_class(component, cls, Bound.UPPER).spans
+            for component, bits in sources.items()
+            for cls in component.classes_in(bits)
+        )
 
     @staticmethod
     def _means(change: Change, packet: Packet, other: End) -> bool:
