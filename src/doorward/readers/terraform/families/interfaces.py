@@ -14,7 +14,8 @@ from doorward.readers.terraform.scene import Scene
 from doorward.readers.terraform.values import Ref, Refs, View
 
 NO_ADDRESS = (0, 0)
-"""A public address that exists for certain while its value (and that of the private one) is not known."""
+"""A public address that exists for certain while its value is not known. It is that of the ``wide`` addresses; a
+private address that is known is put among them then, as a range of one."""
 
 
 def make_interface(
@@ -61,10 +62,10 @@ def make_interface(
         scene.notice(view.address, "its subnet is not known before the apply", vpc or None)
     public_unknown = f"{view.address}: public address" if has_public is None else None
     if has_public and not public:
-        if addresses:
-            public_unknown = f"{view.address}: public address"
-        else:
-            public = (NO_ADDRESS,)
+        public = (NO_ADDRESS,)
+        first = next((one for one in addresses if one[0] == one[1] and one[0] <= V4_ALL[1]), None)
+        if first is not None:
+            addresses, wide = tuple(one for one in addresses if one != first), [*wide, first]
     for group in (*certain, *groups.maybe):
         scene.ensure("groups", group)
     return Interface(
@@ -357,5 +358,10 @@ def _elastic(scene: Scene, view: View) -> None:
                 scene.edit("interfaces", id, public=((base.wide[0][0], known),), public_unknown=None)
             else:
                 scene.edit("interfaces", id, public=(NO_ADDRESS,), public_unknown=None)
+        elif first is not None and not base.public and first in found.addresses:
+            others = tuple(one for one in found.addresses if one != first)
+            scene.edit(
+                "interfaces", id, addresses=others, wide=(*found.wide, first), public=(NO_ADDRESS,), public_unknown=None
+            )
         elif not base.public:
             scene.edit("interfaces", id, public_unknown=f"{view.address}: public address")
