@@ -138,8 +138,9 @@ class Watched:
         self.targets_seen = question.targets.outside | at
         """Addresses by which a rule of a source can mean a target, besides private ones."""
         self.outside = self._outside(world, outside)
-        self.sources_seen = self.outside | (self._seen(everyone_seen) if at else EMPTY)
-        """The same the other way round."""
+        """Outside sources."""
+        self.sources_seen = self._seen(everyone_seen) if at else EMPTY
+        """Addresses by which a rule of a target can mean a source that comes over the internet."""
         self.rewritten = self._through_hidden()
         """Whether a source may come through a hop that is not looked into, and then under any address."""
         self.finding = Finding(Outcome.CANNOT_TELL)
@@ -231,14 +232,20 @@ class Watched:
         """Whether the peer of a rule meets the other side at all."""
         if self.rewritten and not change.egress:
             return True
-        others, addresses = (
-            (self.targets, self.targets_seen) if change.egress else (self.sources, self.sources_seen)
-        )
+        others = self.targets if change.egress else self.sources
         for component in components:
             bits = others.get(component)
             if bits and bits & change.bits(component):
                 return True
-        return bool(addresses.spans) and change.meets(addresses)
+        return self._meets(change)
+
+    def _meets(self, change: Change) -> bool:
+        """Whether the peer of a rule can mean the other side by an address that is not private."""
+        if change.egress:
+            return bool(self.targets_seen.spans) and change.meets(self.targets_seen)
+        return (bool(self.outside.spans) and change.meets(self.outside)) or (
+            bool(self.sources_seen.spans) and change.meets(self.sources_seen)
+        )
 
     def sends(self, change: Change, components: tuple[Component, ...]) -> bool:
         """Whether any source is in the group at all: for ``only-from``, which is not indexed by its sources."""
@@ -304,11 +311,11 @@ class Watched:
         mine = {component: component.members(change.group, Bound.UPPER) for component in components}
         if change.egress:
             sources, outside = _meet(sources, mine), EMPTY
-            if not change.meets(self.targets_seen) or not (beyond or self._public_ways(sources)):
+            if not self._meets(change) or not (beyond or self._public_ways(sources)):
                 targets, beyond = _meet(targets, {one: change.bits(one) for one in components}), EMPTY
         else:
             targets, beyond = _meet(targets, mine), EMPTY
-            if not self.rewritten and not change.meets(self.sources_seen):
+            if not self.rewritten and not self._meets(change):
                 sources, outside = _meet(sources, {one: change.bits(one) for one in components}), EMPTY
         return sources, outside, targets, beyond
 
