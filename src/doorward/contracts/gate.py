@@ -177,8 +177,17 @@ class _Gate:
                        origin=one.step.address)
                 for one in removing
             ]  # fmt: skip
-            return (*reasons, *seen.reasons), _safe_order(removing, adding)
+            return (*reasons, *seen.reasons), _safe_order(removing, adding, self._moves(removing, adding))
         return (*self._network_reasons(seen), *seen.reasons, *moment), _network_order(seen)
+
+    def _moves(self, removing: list[_Act], adding: list[_Act]) -> bool:
+        """Whether interfaces go from a group that loses the rule to one that gains it."""
+        old, new = {one.group for one in removing}, {one.group for one in adding}
+        after = self.plan.after.interfaces
+        return any(
+            id in after and old & set(one.groups) - set(after[id].groups) and new & set(after[id].groups) - set(one.groups)
+            for id, one in self.plan.before.interfaces.items()
+        )
 
     def _network_reasons(self, seen: Verdict) -> list[Reason]:
         """ACLs and route tables that stop the packet in the middle of the apply and that the plan changes."""
@@ -294,17 +303,17 @@ def _opens(act: _Act, adding: list[_Act], stage: Stage) -> str:
     return f"{step.address} removes the rule that admits this{moment}{note}"
 
 
-def _safe_order(removing: list[_Act], adding: list[_Act]) -> tuple[str, ...]:
+def _safe_order(removing: list[_Act], adding: list[_Act], moved: bool) -> tuple[str, ...]:
     if not removing or not adding:
         return ()
     add, remove = adding[0], removing[0]
-    if add.group != remove.group:
+    if add.group != remove.group and moved:
         return (
             f"first apply: {add.step.address}, and a second rule beside each that names {remove.group}",
             f"second apply: move the interfaces from {remove.group} to {add.group}",
             f"third apply: {remove.step.address} and the old rules",
         )
-    if add.rule.key == remove.rule.key:
+    if add.group == remove.group and add.rule.key == remove.rule.key:
         return (
             f"leave {remove.step.address} as it is in this apply: the same rule cannot exist twice "
             "(InvalidPermission.Duplicate), so it cannot be added first",

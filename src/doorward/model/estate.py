@@ -143,6 +143,8 @@ class Vpc:
     origin: str | None = None
     shared_groups: tuple[str, ...] = ()
     """Groups of other VPCs associated with this one (security group VPC association)."""
+    maybe_internet_gateways: tuple[str, ...] = ()
+    """Internet gateways that may be attached (upper bound only)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def arrivals(
     world = component.world
     upper = bound is Bound.UPPER
     vpc, subnet = cls.key.vpc, cls.key.subnet
-    if not world.has_internet_gateway(vpc) and not (upper and vpc not in world.estate.vpcs):
+    if not world.has_internet_gateway(vpc, bound):
         return [AddressCell(*span, EMPTY)]
     if edge_routed(world, vpc) and not upper:
         return [AddressCell(*span, EMPTY)]

@@ -158,7 +158,7 @@ def _lack(
 
 
 def _addressable(component: Component, cls: Cls, own: int, asked: Intervals, v4: bool, bound: Bound) -> Intervals:
-    public = own & component.public[bound] if v4 else component.world.has_internet_gateway(cls.key.vpc)
+    public = own & component.public[bound] if v4 else component.world.has_internet_gateway(cls.key.vpc, bound)
     return asked if public else asked - INTERNET
 
 

@@ -29,7 +29,7 @@ def exposed(world: World) -> tuple[Exposed, ...]:
     """The same for a compiled estate."""
     found: list[Exposed] = []
     for component in world.all_components():
-        if any(world.has_internet_gateway(vpc) or vpc not in world.estate.vpcs for vpc in component.vpcs):
+        if any(world.has_internet_gateway(vpc, Bound.UPPER) for vpc in component.vpcs):
             found.extend(_of_component(component))
     found.sort(key=lambda one: (not one.certain, not one.answered, -one.services.size, one.name, one.interface, one.address))
     return tuple(found)
@@ -96,6 +96,8 @@ def _certain(component: Component, cls: Cls) -> bool:
     if world.balancer_of.get(cls.interfaces[0].id) and world.balancer(cls.key.owner).listeners is None:
         return False
     if routes.outward(world, key.subnet, key.vpc, Bound.UPPER).hidden or key.vpc not in world.estate.vpcs:
+        return False
+    if world.estate.vpcs[key.vpc].maybe_internet_gateways:
         return False
     lists = world.estate.prefix_lists
     for name in key.groups:

@@ -140,7 +140,7 @@ def _unless_public(
 def _could_open(there: Component, to: int, family: Family, bound: Bound) -> bool:
     if family == 4:
         return bool(to & there.public[bound] & there.v4)
-    return bool(to & there.v6) and any(there.world.has_internet_gateway(vpc) for vpc in there.vpcs)
+    return bool(to & there.v6) and any(there.world.has_internet_gateway(vpc, bound) for vpc in there.vpcs)
 
 
 def _public_pair(
@@ -276,7 +276,7 @@ def _addressable(component: Component, to: int, family: Family, bound: Bound) ->
         return to & component.public[bound] & component.v4
     found = 0
     for vpc in component.vpcs:
-        if component.world.has_internet_gateway(vpc):
+        if component.world.has_internet_gateway(vpc, bound):
             found |= to & component.v6 & component.vpc_bits.get(vpc, 0)
     return found
 

@@ -24,7 +24,7 @@ from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 from doorward.model.addresses import show_addresses
-from doorward.model.estate import Acl, AclEntry, Estate, Interface, PrefixList, Route, RouteTable
+from doorward.model.estate import Acl, AclEntry, Estate, Interface, PrefixList, Route, RouteTable, TargetGroup
 from doorward.model.intervals import Intervals
 from doorward.model.plan import Plan, Step
 from doorward.model.rules import AnyPeer, Group, GroupPeer, PrefixListPeer, Rule, Rules
@@ -323,7 +323,19 @@ def _mixed(before: Estate, after: Estate, old: Iterable[tuple[str, str]]) -> Est
         if part not in parts:
             parts[part] = dict(getattr(after, part))
         parts[part][id] = getattr(before, part)[id]
+        if part == "target_groups":
+            parts[part][id] = _still_there(parts[part][id], after)
     return replace(after, **parts)
+
+
+def _still_there(group: TargetGroup, after: Estate) -> TargetGroup:
+    """A target group without instances that the plan takes away: they are deregistered before they go."""
+    if group.target_type != "instance" or group.targets is None:
+        return group
+    instances = {one.instance for one in after.interfaces.values()} | set(after.holders)
+    kept = tuple(one for one in group.targets if one.id in instances)
+    now = after.target_groups.get(group.id)
+    return replace(group, targets=kept or (now.targets if now is not None else group.targets))
 
 
 def _unsettled(before: Estate, after: Estate) -> Estate:

@@ -47,7 +47,7 @@ def public_addresses(component: Component, endpoint: int, bound: Bound) -> Inter
     first, last = component.span_of(endpoint)
     interface = component.interface_of(endpoint)
     if first >= V6:
-        return Intervals([(first, last)]) if component.world.has_internet_gateway(interface.vpc) else EMPTY
+        return Intervals([(first, last)]) if component.world.has_internet_gateway(interface.vpc, bound) else EMPTY
     known = Intervals((public, public) for private, public in interface.public if first <= private <= last)
     if known or not (component.public[bound] >> endpoint & 1):
         return known

@@ -352,19 +352,26 @@ def outward(world: World, subnet: str, vpc: str, bound: Bound) -> Outward:
                 made.hidden = made.hidden | leg.addresses
                 continue
             for route in leg.candidates:
-                _lead_out(world, made, leg.addresses, route, vpc)
+                _lead_out(world, made, leg.addresses, route, vpc, bound)
         found = world.cache[name] = made
     assert isinstance(found, Outward)
     return found
 
 
-def _lead_out(world: World, found: Outward, addresses: Intervals, route: Route, vpc: str) -> None:
+def _lead_out(
+    world: World, found: Outward, addresses: Intervals, route: Route, vpc: str, bound: Bound
+) -> None:
     own = world.estate.vpcs.get(vpc)
     if route.kind in ("unmodelled", "unknown") or not route.certain:
         found.hidden = found.hidden | addresses
     elif route.kind == "internet-gateway":
         if own is not None and route.target in own.internet_gateways:
             found.internet = found.internet | addresses
+        elif own is not None and route.target in own.maybe_internet_gateways:
+            if bound is Bound.UPPER:
+                found.internet = found.internet | addresses
+            else:
+                found.hidden = found.hidden | addresses
     elif route.kind == "egress-only-gateway":
         if own is not None and route.target in own.egress_only_gateways:
             found.egress_only = found.egress_only | addresses

@@ -304,8 +304,11 @@ def _hidden_of(world: World, target: Interface) -> Intervals:
 
 
 def _gateway_hop(world: World, target: Interface) -> Hop:
-    if not world.has_internet_gateway(target.vpc):
+    if not world.has_internet_gateway(target.vpc, Bound.UPPER):
         return Hop("gateway", target.vpc, f"no internet gateway is attached to {target.vpc}", "no")
+    if not world.has_internet_gateway(target.vpc, Bound.LOWER):
+        text = f"whether an internet gateway is attached to {target.vpc} is not known"
+        return Hop("unknown", target.vpc, text, "unknown")
     gateway = world.estate.vpcs[target.vpc].internet_gateways[0]
     if edge_routed(world, target.vpc):
         text = f"an ingress route table of {gateway} may take the packet elsewhere first; that is not looked into"

@@ -542,10 +542,12 @@ class World:
         """Public unicast addresses outside every VPC of the estate."""
         return INTERNET - self.inner
 
-    def has_internet_gateway(self, vpc: str) -> bool:
-        """Whether an internet gateway is attached."""
+    def has_internet_gateway(self, vpc: str, bound: Bound) -> bool:
+        """Whether an internet gateway is attached, for certain or possibly."""
         found = self.estate.vpcs.get(vpc)
-        return found is not None and bool(found.internet_gateways)
+        if found is None:
+            return bound is Bound.UPPER
+        return bool(found.internet_gateways or (bound is Bound.UPPER and found.maybe_internet_gateways))
 
 
 def bits_of(numbers: Iterable[int]) -> int:

@@ -28,7 +28,7 @@ from doorward.readers.aws.gateways import (
 from doorward.readers.aws.groups import read_groups
 from doorward.readers.aws.holders import name_hidden, read_holders
 from doorward.readers.aws.interfaces import InterfaceReader, read_interfaces
-from doorward.readers.aws.layout import EXPECTED, FORMAT_VERSION, Answer, read_answer
+from doorward.readers.aws.layout import EXPECTED, FORMAT_VERSION, Answer, read_answer, refuse_first_pages
 from doorward.readers.aws.network import (
     Targets,
     complete_vpcs,
@@ -55,6 +55,7 @@ def read_estate(path: Path) -> Estate:
     with _without_collection() as keep:
         reader = InterfaceReader()
         answers, skipped, size = _read_all(Path(path), reader)
+        refuse_first_pages(answers)
         estate = _build(Context(answers), skipped, reader)
         if size >= FREEZE_FROM:
             keep()

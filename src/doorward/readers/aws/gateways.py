@@ -93,11 +93,12 @@ def attach_gateways(
     addressable = _publicly_addressable(interfaces)
     made: dict[str, Vpc] = {}
     for id, vpc in vpcs.items():
+        maybe: tuple[str, ...] = ()
         if id not in internet and id in addressable and not context.covers(id, "InternetGateways"):
-            internet[id].setdefault(f"internet gateway of {id}, assumed")
+            maybe = (f"internet gateway of {id}, not known",)
             context.notice(
                 "InternetGateways", f"were not read: whether {id} has one is not known; add "
-                "`aws ec2 describe-internet-gateways`", id, could_block=True,
+                "`aws ec2 describe-internet-gateways`", id,
             )  # fmt: skip
         if not context.covers(id, "VpnGateways") and id not in hidden:
             context.notice(
@@ -107,6 +108,7 @@ def attach_gateways(
         made[id] = replace(
             vpc, internet_gateways=tuple(internet.get(id, ())), egress_only_gateways=tuple(egress.get(id, ())),
             hidden_gateways=tuple(hidden.get(id, ())), shared_groups=tuple(shared.get(id, ())),
+            maybe_internet_gateways=maybe,
         )  # fmt: skip
     return made
 

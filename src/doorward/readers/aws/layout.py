@@ -120,17 +120,20 @@ class Top(Struct, rename="pascal", forbid_unknown_fields=True):
     firewall: more.FirewallBody | None = None
     vpc_block_public_access_options: more.BlockPublicAccess | None = None
     next_token: str | None = None
+    next_marker: str | None = None
+    marker: str | None = None
     manifest: Manifest | None = msgspec.field(name="DoorwardSnapshot", default=None)
 
 
 FIELDS = {one.encode_name: one for one in msgspec.structs.fields(Top)}
 _LISTS = tuple(one.name for one in msgspec.structs.fields(Top) if str(one.type).startswith("list["))
 
+PAGING = frozenset({"NextToken", "NextMarker", "Marker"})
 IGNORED = frozenset(
     """
     AccountAttributes Addresses AvailabilityZones CoipPools CustomerGateways DhcpOptions ElasticGpuSet FirewallStatus
     FlowLogs HostedZones Images Instances InstanceStatuses InstanceTypes KeyPairs LaunchTemplates LocalGateways
-    LocalGatewayRouteTables LocalGatewayRoutes Marker NextMarker NetworkInterfacePermissions PlacementGroups
+    LocalGatewayRouteTables LocalGatewayRoutes NetworkInterfacePermissions PlacementGroups
     Regions ResponseMetadata SecurityGroupReferenceSet ServiceDetails ServiceNames Snapshots Tags
     TransitGatewayRouteTablePropagations TransitGatewayPropagations UpdateToken Volumes VpcEndpointServices
     VpcEndpointConnections VpnConnections Certificates AutoScalingGroups DBSubnetGroups DBSecurityGroups
@@ -227,11 +230,24 @@ def read_answer(path: Path, make: Make) -> Answer:
             )
     if answer.top.network_interfaces is not None:
         answer.top.network_interfaces = []
-    if answer.top.next_token:
-        answer.notices.append(
-            Notice(where, "is the first page of an answer only (it has a NextToken): fetch all pages")
-        )
     return answer
+
+
+def refuse_first_pages(answers: list[Answer]) -> None:
+    """Pages that nothing follows: what they do not list is not known, and nothing would say so. Raises InvalidInput."""
+    last: dict[tuple[Path, str], Answer | None] = {}
+    for answer in answers:
+        goes_on = answer.top.next_token or answer.top.next_marker or answer.top.marker
+        for key in answer.keys - PAGING:
+            place = answer.folder, key
+            last[place] = answer if goes_on and last.get(place, answer) is not None else None
+    for (_, key), answer in last.items():
+        if answer is not None:
+            raise InvalidInput(
+                f"holds only the first pages of {key}: more follow, and no file has them",
+                where=answer.where,
+                hint="fetch all pages: the AWS CLI does so without --max-items and --no-paginate",
+            )
 
 
 def _taker(make: Make, answer: Answer) -> Callable[[wire.WireInterface], None]:
