@@ -235,9 +235,6 @@ def test_instances_under_new_addresses_without_moved_blocks(tmp_path: Path) -> N
     assert status in (1, 3)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the moment 'targets as before, instances as after' cannot be", raises=AssertionError
-)
 @pytest.mark.parametrize("first", ["delete", "create"])
 def test_replaced_instance_behind_a_balancer(tmp_path: Path, first: str) -> None:
     """One of two machines is replaced: its attachment goes before it, the other machine stays reachable."""

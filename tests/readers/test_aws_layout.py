@@ -65,9 +65,11 @@ def test_unknown_key_is_named_and_irrelevant_ones_are_not(tmp_path: Path) -> Non
     assert "" == texts(whole(tmp_path, AvailabilityZones=[{"ZoneName": "a"}], CustomerGateways=[]))
 
 
-def test_first_page_is_named(tmp_path: Path) -> None:
-    """An answer with a NextToken is a first page only."""
-    assert "first page" in texts(whole(tmp_path, NextToken="more"))
+@pytest.mark.parametrize("mark", ["NextToken", "NextMarker", "Marker"])
+def test_first_page_alone_is_refused(tmp_path: Path, mark: str) -> None:
+    """An answer that goes on, and whose last page no file has, would hide what it does not list."""
+    with pytest.raises(InvalidInput, match="first pages of"):
+        whole(tmp_path, **{mark: "more"})
 
 
 def test_manifest_of_another_version_is_refused(tmp_path: Path) -> None:

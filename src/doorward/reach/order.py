@@ -334,8 +334,7 @@ def _still_there(group: TargetGroup, after: Estate) -> TargetGroup:
         return group
     instances = {one.instance for one in after.interfaces.values()} | set(after.holders)
     kept = tuple(one for one in group.targets if one.id in instances)
-    now = after.target_groups.get(group.id)
-    return replace(group, targets=kept or (now.targets if now is not None else group.targets))
+    return replace(group, targets=kept or group.targets)  # where all go, what is behind the balancer meanwhile is not known
 
 
 def _unsettled(before: Estate, after: Estate) -> Estate:

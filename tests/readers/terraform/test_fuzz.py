@@ -71,7 +71,7 @@ def test_damaged_plans_are_read_or_refused(damage: list[tuple[tuple[Any, ...], A
         try:
             for key in path[:-1]:
                 at = at[key]
-            at[path[-1]] = junk
+            at[path[-1]] = copy.deepcopy(junk)  # or later damage would get into the list of junk itself
         except (KeyError, IndexError, TypeError):
             continue
     try:
