@@ -160,3 +160,65 @@ def test_reference_in_the_plan_to_a_new_group_over_a_snapshot(tmp_path: Path) ->
     wanted = {"jobs": contract("reach", "group:web", "group:aws_security_group.jobs", "tcp/7000")}
     _, rows, _ = gate(tmp_path, make(application(), new), wanted, estate=estate)
     assert "kept" == rows["jobs"]["outcome"]
+
+
+@pytest.mark.parametrize("mark", ["NextToken", "NextMarker", "Marker"])
+def test_pages(tmp_path: Path, mark: str) -> None:
+    """First pages whose last one is missing are refused; with all pages in the folder they are one answer."""
+    given = answers()
+    given["more"] = {"NetworkInterfaces": [given["interfaces"]["NetworkInterfaces"].pop()]}
+    given["interfaces"][mark] = "page 2"
+    status, document = check(tmp_path, PROMISES, folder(tmp_path / "all", given))
+    assert (0, "kept") == (status, document["outcome"])
+    del given["more"]
+    file = tmp_path / "promises.yaml"
+    status, out, err = command("check", file, "--estate", folder(tmp_path / "first", given), "--format", "json")
+    assert (2, "") == (status, out)
+    assert "first pages of NetworkInterfaces" in err
+
+
+MISSING = {
+    "interfaces": set(PROMISES), "nat": {"out"}, "tables": {"in", "out"}, "acls": {"in", "web", "db", "out"},
+    "listeners": {"in"}, "target-groups": {"in"}, "LoadBalancerTargetHealth": {"in"}, "vpcs": set(), "subnets": set(),
+    "gateways": set(), "instances": set(), "databases": set(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_answer_that_is_missing(tmp_path: Path, name: str) -> None:
+    """Without an answer, exactly what needs it cannot be told."""
+    given = answers()
+    del given[name]
+    status, document = check(tmp_path, PROMISES, folder(tmp_path / "estate", given))
+    expected = {one: "cannot-tell" if one in MISSING[name] else "kept" for one in PROMISES}
+    assert expected == {row["name"]: row["outcome"] for row in document["contracts"]}
+    assert (3 if MISSING[name] else 0) == status
+
+
+FILES: dict[str, tuple[bytes, str]] = {
+    "empty": (b"", "empty"),
+    "cut off": (b'{"Vpcs": [', "middle"),
+    "text output": (b"SECURITYGROUPS\tdefault\tsg-1\n", "not JSON"),
+    "two documents": (b'{"Vpcs": []}\n{"Subnets": []}', "not JSON"),
+    "key twice": (b'{"SecurityGroups": [], "SecurityGroups": []}', "twice"),
+    "wrong type": (b'{"SecurityGroups": {"a": 1}}', "describe"),
+    "UTF-16": ('{"Vpcs": []}'.encode("utf-16"), "UTF-8"),
+    "deep": (b'{"Vpcs": ' + b"[" * 100_000, "describe"),
+    "another moment": (
+        json.dumps({"SecurityGroups": [{"GroupId": DATABASE, "GroupName": "db", "OwnerId": OWNER}]}).encode(),
+        "differently",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_answer(tmp_path: Path, name: str) -> None:
+    """A file that is no answer, or contradicts another, is refused with its name."""
+    root = folder(tmp_path / "estate")
+    (root / OWNER / "eu-west-1" / "odd.json").write_bytes(FILES[name][0])
+    file = tmp_path / "promises.yaml"
+    file.write_text(json.dumps({"version": 1, "contracts": PROMISES}), encoding="utf-8")
+    status, out, err = command("check", file, "--estate", root, "--format", "json")
+    assert (2, "") == (status, out)
+    assert FILES[name][1] in err
+    assert "odd.json" in err

@@ -241,11 +241,11 @@ def refuse_first_pages(answers: list[Answer]) -> None:
         for key in answer.keys - PAGING:
             place = answer.folder, key
             last[place] = answer if goes_on and last.get(place, answer) is not None else None
-    for (_, key), answer in last.items():
-        if answer is not None:
+    for (_, key), page in last.items():
+        if page is not None:
             raise InvalidInput(
                 f"holds only the first pages of {key}: more follow, and no file has them",
-                where=answer.where,
+                where=page.where,
                 hint="fetch all pages: the AWS CLI does so without --max-items and --no-paginate",
             )
 
