@@ -1,5 +1,8 @@
 """The engine and the brute-force oracle judge the same random estates, and must say the same.
 
+Where the engine says kept or broken, the oracle must say so too. "Cannot tell" where the oracle can is a loss and no
+lie: it is counted, and may only be rare.
+
 ``make test`` compares 512 estates by seed and 100 that Hypothesis draws; ``make nightly`` 20,480 and 2,000.
 To look into a disagreement: ``python -m tests.oracle.hunt --seed S --count N`` prints the smallest case.
 """
@@ -25,27 +28,36 @@ BATCHES = 640 if NIGHTLY else 16
 CONTRACTS = 5
 
 
+CAUTIOUS = 0.02
+"""Share of contracts that the engine may leave undecided where the oracle decides. To be lowered, never raised."""
+
+
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_same_outcome_and_true_witness(batch: int) -> None:
     """For every contract on every estate both give the same outcome, and the oracle confirms the engine's witness."""
+    cautious = 0
     for seed in range(batch * BATCH, (batch + 1) * BATCH):
         estate, contracts = estates.from_seed(seed, CONTRACTS)
-        assert [] == tell(seed, estate, contracts)
+        found = compare.disagreements(estate, contracts)
+        assert [] == tell(seed, estate, [one for one in found if not one.cautious])
+        cautious += sum(one.cautious for one in found)
+    assert cautious <= CAUTIOUS * BATCH * CONTRACTS
 
 
 @given(st.randoms(use_true_random=False))
 def test_same_outcome_on_drawn_estates(chance: random.Random) -> None:
-    """The same, with Hypothesis making the decisions (so that it can look for corners of its own)."""
+    """The same, with Hypothesis choosing where to look."""
     estate, contracts = estates.build(random.Random(chance.getrandbits(64)), CONTRACTS)
-    assert [] == tell(None, estate, contracts)
+    found = compare.disagreements(estate, contracts)
+    assert [] == tell(None, estate, [one for one in found if not one.cautious])
 
 
-def tell(seed: int | None, estate: estates.Json, contracts: list[estates.Json]) -> list[str]:
+def tell(seed: int | None, estate: estates.Json, found: list[compare.Disagreement]) -> list[str]:
     """Disagreements as text, each with the smallest case that shows it."""
     return [
         f"seed {seed}: {json.dumps(one.contract)}: oracle {one.oracle}, engine {one.engine}: {one.detail}\n"
         + compare.explain(*compare.smallest(estate, one.contract))
-        for one in compare.disagreements(estate, contracts)
+        for one in found
     ]
 
 
@@ -72,7 +84,8 @@ def test_generator_builds_every_part() -> None:
         for mark in (
             '"blackhole"', "EnableVgwRoutePropagation", "DestinationPrefixListId", '"Ipv4Prefixes"', '"nat_gateway"',
             '"private"', "IcmpTypeCode", '"icmpv6"', '"IpProtocol": "50"', '"deny"', "UserIdGroupPairs", '"TCP_UDP"',
-            "preserve_client_ip.enabled", "pending-acceptance", "EgressOnlyInternetGatewayId", '"propagated"', "eu-west-1",
+            "preserve_client_ip.enabled", "pending-acceptance", "EgressOnlyInternetGatewayId", '"propagated"',
+            "eu-west-1",
         ):  # fmt: skip
             seen[mark] += mark in text
         seen["edge table"] += any(

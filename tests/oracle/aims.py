@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.oracle.judge import judge
 from tests.oracle.estates import FAR_PRIVATE, OUTSIDE_V4, OUTSIDE_V6, Draw, Json
+from tests.oracle.judge import judge
 
 
 def end(draw: Draw, *, source: bool) -> str:

@@ -125,9 +125,9 @@ def doubt(world: World, contract: Json, witness: Witness) -> str:
                 if not asked.behind(lb) or not asked.kept_behind(witness.target, clients, None):
                     return ""
         return "the oracle opens this connection"
-    if not any(p == protocol and a <= detail <= b for p, a, b in read_services(contract["service"])):
-        if protocol in (6, 17, 1, 58):
-            return "the service is not of the contract"
+    named = any(p == protocol and a <= detail <= b for p, a, b in read_services(contract["service"]))
+    if not named and protocol in (6, 17, 1, 58):
+        return "the service is not of the contract"
     chosen = choose(world, contract["from"])
     held = chosen.outside if witness.source in OUTSIDE else chosen.nics.get(witness.source, [])
     if inside(address(s), held) != (contract["must"] == "never-reach"):
@@ -139,7 +139,7 @@ def doubt(world: World, contract: Json, witness: Witness) -> str:
     return "" if answer == "yes" else f"the oracle's answer to this packet is {answer}"
 
 
-# --- the smallest case -------------------------------------------------------------------------------------------------
+# --- the smallest case ---
 
 
 def kind_of(estate: Json, contract: Json) -> tuple[str, str] | None:

@@ -37,7 +37,7 @@ def entry(
 
 
 def base() -> Json:
-    """VPCs a (10.0.0.0/24) and b (10.0.1.0/24), interfaces a0 a1 b0 b1 in subnets of their own, groups sg-a and sg-b."""
+    """VPCs a (10.0.0.0/24) and b (10.0.1.0/24); interfaces a0 a1 b0 b1, each in its own subnet; groups sg-a, sg-b."""
     estate: Json = {
         "NetworkInterfaces": [], "SecurityGroups": [], "Subnets": [], "NetworkAcls": [], "RouteTables": [], "Vpcs": [],
         "InternetGateways": [], "EgressOnlyInternetGateways": [], "NatGateways": [], "VpnGateways": [],
@@ -169,10 +169,12 @@ def add_transit(estate: Json, support: str) -> None:
 
 def add_peering(estate: Json, status: str, region: str = "eu-central-1") -> None:
     """A peering connection of the two VPCs, without routes."""
-    sides = [
-        {"VpcId": f"vpc-{name}", "Region": where, "CidrBlock": f"10.0.{at}.0/24", "CidrBlockSet": [{"CidrBlock": f"10.0.{at}.0/24"}]}
-        for at, (name, where) in enumerate((("a", "eu-central-1"), ("b", region)))
-    ]  # fmt: skip
+    sides = []
+    for at, (name, where) in enumerate((("a", "eu-central-1"), ("b", region))):
+        cidr = f"10.0.{at}.0/24"
+        sides.append(
+            {"VpcId": f"vpc-{name}", "Region": where, "CidrBlock": cidr, "CidrBlockSet": [{"CidrBlock": cidr}]}
+        )
     estate["VpcPeeringConnections"].append(
         {
             "VpcPeeringConnectionId": "pcx-0",
@@ -188,7 +190,7 @@ def reach(source: str, target: str, service: str = "tcp/443", **more: str) -> Js
     return {"must": "reach", "from": source, "to": target, "service": service, **more}
 
 
-# --- the corners -------------------------------------------------------------------------------------------------------
+# --- the corners ---
 
 
 def reference_over_inactive_peering() -> tuple[Json, Json]:
@@ -408,6 +410,12 @@ def acl_last_port() -> tuple[Json, Json]:
     return with_entry("interface:eni-a0", "interface:eni-a1", "tcp/443-445", denied)
 
 
+def acl_middle_port() -> tuple[Json, Json]:
+    """Broken: the entry denies a port in the middle of the contract's."""
+    denied = entry(50, egress=False, allow=False, protocol="6", PortRange={"From": 444, "To": 444})
+    return with_entry("interface:eni-a0", "interface:eni-a1", "tcp/443-445", denied)
+
+
 def acl_beside_port() -> tuple[Json, Json]:
     """Kept: the entry denies the ports around those of the contract."""
     estate, contract = with_entry(
@@ -469,6 +477,14 @@ def transit_without_option() -> tuple[Json, Json]:
     add_transit(estate, "disable")
     find(estate, "SecurityGroups", "sg-b")["IpPermissions"] = [permission("tcp", (443, 443), **reference("sg-a"))]
     return estate, reach("10.0.0.0/24", "10.0.1.0/24")
+
+
+def transit_option_of_gateway() -> tuple[Json, Json]:
+    """Broken: the attachments allow references, the gateway does not (TGW, *Security group referencing*)."""
+    estate, contract = transit_without_option()
+    for one in estate["TransitGatewayVpcAttachments"]:
+        one["Options"] = {"SecurityGroupReferencingSupport": "enable"}
+    return estate, contract
 
 
 def transit_longest_prefix() -> tuple[Json, Json]:
@@ -538,6 +554,17 @@ def balancer_ends_connections() -> tuple[Json, Json]:
     return estate, {"must": "never-reach", "from": "internet:v4", "to": "interface:eni-a1", "service": "tcp/8443"}
 
 
+def balancer_speaks_for_itself() -> tuple[Json, Json]:
+    """Kept: behind an application load balancer the target need admit the balancer alone."""
+    rules = [permission("tcp", (8080, 8443), IpRanges=[{"CidrIp": "10.0.0.9/32"}])]
+    estate = balanced([permission()], rules)
+    estate["LoadBalancers"][0]["Type"] = "application"
+    estate["Listeners"][0]["Protocol"] = "HTTPS"
+    estate["TargetGroups"][0]["Protocol"] = "HTTPS"
+    find(estate, "NetworkInterfaces", "eni-lb")["InterfaceType"] = "interface"
+    return estate, reach("internet:v4", "lb:front")
+
+
 def listeners_unknown() -> tuple[Json, Json]:
     """Cannot tell: the listeners of the balancer are not in the input."""
     estate = balanced([permission()], [permission()])
@@ -564,6 +591,7 @@ CORNERS: dict[str, tuple[Corner, str]] = {
     "no answer needed": (unreachable_needs_no_answer, "kept"),
     "first port of an ACL entry": (acl_first_port, "broken"),
     "last port of an ACL entry": (acl_last_port, "broken"),
+    "middle port of an ACL entry": (acl_middle_port, "broken"),
     "ports beside an ACL entry": (acl_beside_port, "kept"),
     "answer on another range": (answer_on_another_range, "kept"),
     "answer on the last port": (answer_on_last_port, "broken"),
@@ -578,6 +606,8 @@ CORNERS: dict[str, tuple[Corner, str]] = {
     "ingress routing": (ingress_routed, "cannot-tell"),
     "peering not active": (peering_not_active, "broken"),
     "ACL not in the input": (acl_unknown, "cannot-tell"),
+    "balancer speaks for itself": (balancer_speaks_for_itself, "kept"),
+    "transit gateway, option of the gateway": (transit_option_of_gateway, "broken"),
     "balancer ends connections": (balancer_ends_connections, "kept"),
     "listeners not in the input": (listeners_unknown, "cannot-tell"),
 }

@@ -44,7 +44,7 @@ class Draw:
         self.style = self.pick(
             ("mixed", "mixed", "mixed", "references", "references", "holes", "transit", "balanced", "balanced", "nat")
         )
-        """What an estate has more of: group references over VPCs, ACLs with narrow holes, transit gateways, balancers, NAT."""
+        """What it has more of: group references over VPCs, ACLs with narrow holes, transit gateways, balancers, NAT."""
 
     def id(self, prefix: str) -> str:
         """A new id."""

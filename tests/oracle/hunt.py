@@ -1,4 +1,4 @@
-"""``python -m tests.oracle.hunt --seed S --count N``: how often engine and oracle agree, and the smallest case where not."""
+"""``python -m tests.oracle.hunt --seed S --count N``: how often both agree, and the smallest case where not."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def connection_opens(
     detail: int = 0,
     ephemeral: tuple[int, int] = EPHEMERAL,
 ) -> Answer:
-    """Can the first packet arrive and every answer come back? A load balancer on the way (path E) does not count here."""
+    """Can the first packet arrive and every answer come back? Ways through a load balancer (path E) do not count."""
     return _ask(estate, source, source_address, target, target_address, Service(protocol, detail), ephemeral)
 
 

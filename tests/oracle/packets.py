@@ -1,7 +1,7 @@
 """The oracle's paths: does one packet arrive, and does its answer come back?
 
 The paths are those of ``docs/reference/semantics.md`` §4, step by step, for one packet at a time:
-A private, B from outside, C to outside, D to a public address, E through a load balancer that keeps the client's address.
+A private, B from outside, C to outside, D to a public address, E through a balancer that keeps the client's address.
 Every path is two functions: ``…_first`` (the packet) and ``…_answer`` (what comes back). ``may`` chooses the bound.
 """
 
@@ -61,7 +61,7 @@ Ports = tuple[int, int]
 
 @remembered
 def balancer_of(world: World, nic: str) -> str | None:
-    """The ARN of the load balancer that an interface belongs to; "" when it belongs to one that is not in the estate."""
+    """The ARN of the load balancer of an interface; "" when that is not in the estate, None when there is none."""
     own = world.nics[nic]
     for one in world.all("LoadBalancers"):
         if own.description == "ELB " + one["LoadBalancerArn"].partition("loadbalancer/")[2]:

@@ -89,7 +89,7 @@ def along(world: World, subnet: str, target: Address, may: bool, judge: Callable
 
 @remembered
 def transit_hops(world: World, gateway: str, attachment: str, target: Address) -> list[Hop]:
-    """Where a transit gateway sends a packet that came in by this attachment: ("attachment", id), or none, or unknown."""
+    """Where a transit gateway sends a packet of this attachment: ("attachment", id), or none, or unknown."""
     link = world.one("TransitGatewayAttachments", "TransitGatewayAttachmentId", attachment)
     if link is None or not link.get("Association"):
         return [UNKNOWN_HOP]
@@ -136,7 +136,10 @@ def attached_zone(world: World, gateway: str, subnet: str) -> bool | None:
 
 
 def handed_on(world: World, link: Json, target: Address) -> tuple[bool, bool]:
-    """What a transit gateway hands to a VPC: may it stay there; may it go elsewhere? The attachment's subnets' tables decide."""
+    """What a transit gateway hands to a VPC: may it stay there; may it go elsewhere?
+
+    The tables of the attachment's subnets decide (TGW, *Amazon VPC attachments*).
+    """
     if not link["SubnetIds"]:
         vpc = world.one("Vpcs", "VpcId", link["VpcId"])
         return bool(vpc and inside(target, vpc_cidrs(vpc))), True
@@ -331,7 +334,7 @@ def leaves_hidden(world: World, subnet: str, outside: Address) -> bool:
 
 
 def leaves_centrally(world: World, subnet: str, gateway: str, x: Address) -> bool:
-    """Could a transit gateway take a packet for the internet to a way out of another VPC, or somewhere not looked into?"""
+    """Could a transit gateway take a packet for the internet out by another VPC, or somewhere not looked into?"""
 
     def judge(hop: Hop) -> bool:
         link = world.one("TransitGatewayVpcAttachments", "TransitGatewayAttachmentId", hop.target)

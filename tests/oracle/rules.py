@@ -170,7 +170,7 @@ def attachment_subnets(world: World) -> set[str]:
 
 @remembered
 def acl_is_open(world: World, subnet: str) -> bool:
-    """Does the ACL of a subnet pass everything, both ways, in the families of its VPC? One packet of every class tells."""
+    """Does the ACL of a subnet pass everything, both ways, in the families of its VPC?"""
     acl, vpc = world.acl_of(subnet), world.one("Vpcs", "VpcId", world.vpc_of(subnet))
     if acl is None:
         return False

@@ -75,7 +75,7 @@ def open_ports(world: World, source: tuple[str, str], target: tuple[str, str]) -
 
 @needs_data
 def test_load_balancer_listens_on_its_port_only() -> None:
-    """The client reaches the network load balancer's addresses on tcp/80 and not on tcp/81; both servers are behind it."""
+    """The client reaches the balancer's addresses on tcp/80 and not on tcp/81; both servers are behind it."""
     world = folder("batfish-load-balancer")
     client = nic_of(world, "i-0c8ce8bbdd98cc4e8")
     nodes = [nic for nic in world.nics.values() if nic.kind == "network_load_balancer"]
@@ -178,7 +178,7 @@ def test_connectivity_table(name: str) -> None:
 @needs_data
 @pytest.mark.parametrize("name", ["aws_sg_1", "basic_config_with_sg"])
 def test_without_route_tables_the_way_out_is_unknown(name: str) -> None:
-    """np-guard lets out whoever has a public address; without route tables the oracle cannot tell, and denies nobody."""
+    """np-guard lets out whoever has a public address; without route tables the oracle cannot tell."""
     world, ends, table = collected(name)
     for source, nic in ends.items():
         leaves = packet_arrives(world, nic, source, "internet", "9.9.9.9", 6, 443)

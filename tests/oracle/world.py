@@ -177,7 +177,7 @@ class World:
         return next((nic.vpc for nic in self.nics.values() if nic.subnet == subnet), "")
 
     def acl_of(self, subnet: str) -> Json | None:
-        """The ACL of a subnet: the associated one, else the default ACL of the VPC (VPC guide, *Network ACL basics*)."""
+        """The ACL of a subnet: the associated one, else the VPC's default (VPC guide, *Network ACL basics*)."""
         for acl in self.all("NetworkAcls"):
             if any(link.get("SubnetId") == subnet for link in acl.get("Associations", [])):
                 return acl
@@ -205,11 +205,12 @@ class World:
 
     def gateways(self, key: str, field_name: str, vpc: str) -> list[str]:
         """Ids of the gateways of one kind that are attached to a VPC."""
+        on = ("available", "attached")
         return [
             one[field_name]
             for one in self.all(key)
-            if any(link.get("VpcId") == vpc and link.get("State") in ("available", "attached") for link in one.get("Attachments", []))
-        ]  # fmt: skip
+            if any(link.get("VpcId") == vpc and link.get("State") in on for link in one.get("Attachments", []))
+        ]
 
     def internet_gateways(self, vpc: str) -> list[str]:
         """Internet gateways attached to a VPC."""
@@ -217,9 +218,8 @@ class World:
 
     def has_edge_table(self, gateway: str) -> bool:
         """Does a route table say how traffic goes on that enters through this gateway (ingress routing)?"""
-        return any(
-            link.get("GatewayId") == gateway for table in self.all("RouteTables") for link in table.get("Associations", [])
-        )  # fmt: skip
+        tables = self.all("RouteTables")
+        return any(link.get("GatewayId") == gateway for table in tables for link in table.get("Associations", []))
 
     def representatives(self, spans: Iterable[Block]) -> list[Address]:
         """One address of every class that any rule, list, route or network of the estate tells apart."""
