@@ -18,7 +18,7 @@ from doorward.reach.never import hidden_sources
 from doorward.reach.packet import OUTSIDE, Packet
 from doorward.reach.policy import policy
 from doorward.reach.private import FAMILIES, Lack, family_bits, lacks, pick
-from doorward.reach.public import opens, public_addresses, sent
+from doorward.reach.public import all_open, opens, public_addresses, sent
 from doorward.reach.question import Question
 from doorward.reach.world import Bound, Cls, Component, World, bits_of, numbers_in, union_bits
 
@@ -125,6 +125,8 @@ def _unless_public(
             source, target = (mine & -mine).bit_length() - 1, (theirs & -theirs).bit_length() - 1
         yield _packet(here, source, there, target, service)
         return
+    if family == 4 and _all_public(here, mine, from_, there, theirs, to, question, bound):
+        return
     for target in numbers_in(theirs):
         owner = there.interface_of(target).id
         for source in numbers_in(mine):
@@ -141,6 +143,24 @@ def _could_open(there: Component, to: int, family: Family, bound: Bound) -> bool
     if family == 4:
         return bool(to & there.public[bound] & there.v4)
     return bool(to & there.v6) and any(there.world.has_internet_gateway(vpc, bound) for vpc in there.vpcs)
+
+
+def _all_public(
+    here: Component, mine: int, from_: int, there: Component, theirs: int, to: int, question: Question, bound: Bound
+) -> bool:
+    """Whether all pairs surely have a public way in IPv4, found without trying each."""
+    addressable = to & there.public[bound] & there.v4
+    for target in there.classes_in(theirs):
+        wanted = {there.owner[number] for number in numbers_in(theirs & target.bits)}
+        if wanted - {there.owner[number] for number in numbers_in(addressable & target.bits)}:
+            return False
+        for source in here.classes_in(mine):
+            if not all_open(
+                here, source, from_ & source.bits4, there, target, addressable & target.bits, question.services,
+                question.ephemeral, bound,
+            ):  # fmt: skip
+                return False
+    return True
 
 
 def _public_pair(

@@ -269,5 +269,46 @@ def opens(
     return bool(asked) and not left
 
 
+def all_open(
+    here: Component, source: Cls, sources: int, there: Component, target: Cls, targets: int, services: Intervals,
+    ephemeral: Span, bound: Bound,
+) -> bool:  # fmt: skip
+    """Whether ``opens`` surely holds for every IPv4 endpoint of some sources and every addressable one of some targets.
+
+    All at once, by sets: large sides would take a while pair by pair. False says nothing.
+    """
+    mine = _known_publics(here, sources & here.public[Bound.LOWER])
+    theirs = _known_publics(there, targets)
+    asked = services & ALL_OF_FAMILY[4]
+    if theirs is None or not theirs or not asked:
+        return False
+    direct = mine if mine is not None and not sources & ~here.public[Bound.LOWER] else None
+    left = asked
+    for span in asked.spans:
+        for piece in departures(here, source, span, bound, ephemeral):
+            ways = [direct] if direct is not None and theirs <= piece.direct4 else []
+            for one in piece.nat:
+                if not sources & ~one.sources and theirs <= one.addresses:
+                    ways.append(Intervals((a, a) for a in here.world.estate.nat_gateways[one.gateway].public))
+            if not any(ways):
+                continue
+            for low, high, admitted in arrivals(there, target, (piece.first, piece.last), bound, ephemeral):
+                if any(seen and seen <= admitted for seen in ways):
+                    left = left - Intervals([(low, high)])
+    return not left
+
+
+def _known_publics(component: Component, endpoints: int) -> Intervals | None:
+    """The public addresses of some endpoints with one known each; None when any has none, or several."""
+    found: list[Span] = []
+    for number in numbers_in(endpoints):
+        first, last = component.span_of(number)
+        mine = [public for private, public in component.interface_of(number).public if first <= private <= last]
+        if len(mine) != 1:
+            return None
+        found.append((mine[0], mine[0]))
+    return Intervals(found)
+
+
 def _family(addresses: Intervals) -> Family:
     return 6 if addresses.first >= V6 else 4
