@@ -171,7 +171,6 @@ def test_network_balancer(tmp_path: Path, scratch: bool, groups: bool, expected:
     assert expected == rows["in"]["outcome"]
 
 
-@pytest.mark.xfail(strict=True, reason="the proposed order moves interfaces that stay where they are")
 def test_rule_moves_between_groups_of_one_machine(tmp_path: Path) -> None:
     """Machines in both groups: the rule is added to the one, then removed from the other; no machine moves."""
     old = [*application(), group("base", [], [])]

@@ -145,7 +145,6 @@ def test_unknown_network_and_port(tmp_path: Path, values: dict[str, Any], expect
         assert "aws_vpc_security_group_ingress_rule.more" in rows["office"]["reasons"][0]["text"]
 
 
-@pytest.mark.xfail(strict=True, reason="gateways that exist in the upper bound only have no place in the model yet")
 def test_gateway_of_an_unknown_vpc(tmp_path: Path) -> None:
     """A gateway that is in one of two VPCs: neither kept nor broken."""
     new = put("aws_internet_gateway.gw", vpc_id=LOCAL)(two_networks())
@@ -162,7 +161,6 @@ def test_gateway_of_an_unknown_vpc_is_not_left_out(tmp_path: Path) -> None:
     assert "cannot-tell" == rows["in"]["outcome"]
 
 
-@pytest.mark.xfail(strict=True, reason="gateways that exist in the upper bound only have no place in the model yet")
 def test_private_path_in_a_vpc_without_gateway(tmp_path: Path) -> None:
     """Whether a private VPC has an internet gateway does not matter for a path inside of it."""
     world = [

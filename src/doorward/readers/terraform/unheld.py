@@ -40,10 +40,8 @@ def opened(scene: Scene, kind: str, element: Any) -> Any:
     if kind == "load_balancers":
         return replace(element, listeners=None)
     if kind == "vpcs" and not element.internet_gateways:
-        scene.notice(
-            id, "the input does not hold this VPC's internet gateway: whether it has one is not known", id, True,
-        )  # fmt: skip
-        return replace(element, internet_gateways=(f"{id}/unknown internet gateway",))
+        scene.notice(id, "the input does not hold this VPC's internet gateway: whether it has one is not known", id)
+        return replace(element, maybe_internet_gateways=(f"{id}/unknown internet gateway",))
     return element
 
 
@@ -123,10 +121,10 @@ def _gateways(scene: Scene, other: Scene) -> None:
     """Whether a VPC that exists already has an internet gateway is known only where the plan holds one."""
     new = {one.id for one in scene.instances("aws_vpc", "aws_default_vpc", data=False) if scene.is_new(one.instance)}
     for id, vpc in list(scene.elements["vpcs"].items()):
-        if id in new or vpc.internet_gateways:
+        if id in new or vpc.internet_gateways or vpc.maybe_internet_gateways:
             continue
         known = other.elements["vpcs"].get(id)
-        if known is not None and any("/unknown " not in one for one in known.internet_gateways):
+        if known is not None and known.internet_gateways:
             continue
         scene.elements["vpcs"][id] = opened(scene, "vpcs", vpc)
 

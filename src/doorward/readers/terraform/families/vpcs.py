@@ -84,14 +84,14 @@ def read_gateways(scene: Scene) -> None:
         for vpc in dict.fromkeys(vpcs):
             if vpc:
                 scene.extend("vpcs", vpc, "internet_gateways", (view.id,))
-        _perhaps(scene, view, "internet_gateways", view.id)
+        _perhaps(scene, view, "maybe_internet_gateways", view.id)
     for view in scene.instances("aws_internet_gateway_attachment"):
         gateway = view.one("internet_gateway_id", "internet-gateway").id
         vpc = view.one("vpc_id", "vpc").id
         if gateway and vpc:
             scene.extend("vpcs", vpc, "internet_gateways", (gateway,))
         else:
-            _perhaps(scene, view, "internet_gateways", gateway or view.address)
+            _perhaps(scene, view, "maybe_internet_gateways", gateway or view.address)
     for view in scene.instances("aws_egress_only_internet_gateway"):
         scene.alias(view.address, view.id)
         if vpc := view.one("vpc_id", "vpc").id:
@@ -114,7 +114,8 @@ def _perhaps(scene: Scene, view: View, field: str, gateway: str) -> None:
     if view.unsettled("vpc_id") and ref.id is None:
         for vpc in ref.ids or tuple(scene.elements["vpcs"]):
             scene.extend("vpcs", vpc, field, (gateway,))
-            scene.notice(view.address, "the VPC it is attached to is not known before the apply", vpc, True)
+            more = field == "egress_only_gateways"  # the others are asked in the upper bound only
+            scene.notice(view.address, "the VPC it is attached to is not known before the apply", vpc, more)
 
 
 def read_peerings(scene: Scene) -> None:
