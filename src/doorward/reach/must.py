@@ -125,18 +125,17 @@ def _unless_public(
             source, target = (mine & -mine).bit_length() - 1, (theirs & -theirs).bit_length() - 1
         yield _packet(here, source, there, target, service)
         return
-    if family == 4 and _all_public(here, mine, from_, there, theirs, to, question, bound):
-        return
-    for target in numbers_in(theirs):
-        owner = there.interface_of(target).id
-        for source in numbers_in(mine):
-            name = here.interface_of(source).id
-            if name == owner or (name, owner) in tried:
-                continue
-            tried.add((name, owner))
-            if not _public_pair(here, name, from_, there, owner, to, family, question, bound):
-                yield _packet(here, source, there, target, service)
-                return
+    for from_class, to_class in _not_all_public(here, mine, from_, there, theirs, to, question, bound):
+        for target in numbers_in(theirs & to_class.bits):
+            owner = there.interface_of(target).id
+            for source in numbers_in(mine & from_class.bits):
+                name = here.interface_of(source).id
+                if name == owner or (name, owner) in tried:
+                    continue
+                tried.add((name, owner))
+                if not _public_pair(here, name, from_, there, owner, to, family, question, bound):
+                    yield _packet(here, source, there, target, service)
+                    return
 
 
 def _could_open(there: Component, to: int, family: Family, bound: Bound) -> bool:
@@ -145,22 +144,20 @@ def _could_open(there: Component, to: int, family: Family, bound: Bound) -> bool
     return bool(to & there.v6) and any(there.world.has_internet_gateway(vpc, bound) for vpc in there.vpcs)
 
 
-def _all_public(
+def _not_all_public(
     here: Component, mine: int, from_: int, there: Component, theirs: int, to: int, question: Question, bound: Bound
-) -> bool:
-    """Whether all pairs surely have a public way in IPv4, found without trying each."""
+) -> Iterator[tuple[Cls, Cls]]:
+    """Pairs of classes of which not all surely have a public way in IPv4, found without trying each interface."""
     addressable = to & there.public[bound] & there.v4
     for target in there.classes_in(theirs):
-        wanted = {there.owner[number] for number in numbers_in(theirs & target.bits)}
-        if wanted - {there.owner[number] for number in numbers_in(addressable & target.bits)}:
-            return False
+        known = addressable & target.bits
+        wanted = {there.owner[number] for number in numbers_in(theirs & target.bits & there.v4)}
+        lacking = wanted - {there.owner[number] for number in numbers_in(known)}
         for source in here.classes_in(mine):
-            if not all_open(
-                here, source, from_ & source.bits4, there, target, addressable & target.bits, question.services,
-                question.ephemeral, bound,
+            if not (theirs & target.bits4) or lacking or not all_open(
+                here, source, from_ & source.bits4, there, target, known, question.services, question.ephemeral, bound
             ):  # fmt: skip
-                return False
-    return True
+                yield source, target
 
 
 def _public_pair(
