@@ -86,7 +86,8 @@ def diff(before: Estate, after: Estate) -> FlowDiff:
 
 
 def explain(estate: Estate, source: str, target: str, service: str) -> Explanation:
-    """Hop by hop, there and back. ``source`` and ``target`` are selectors, ids, names or addresses. Raises ``InvalidInput``."""
+    """Hop by hop, there and back. ``source`` and ``target`` are selectors, ids, names or addresses. Raises
+    ``InvalidInput``."""
     from doorward.contracts.explain import explain as tell
 
     return tell(estate, source, target, service)

@@ -78,9 +78,7 @@ def test_a_prefix_list_that_lets_in_is_taken_away() -> None:
     """A rule that names a prefix list goes like any other, under the list's id."""
     rule = Rule("ingress", span("tcp/22"), PrefixListPeer("pl-1"), id="sgr-1")
     web = group("web")
-    estate = town(
-        [web.with_rules((rule,))], [interface("eni-web", "front", "10.0.0.10", "web", public="52.0.0.1")]
-    )
+    estate = town([web.with_rules((rule,))], [interface("eni-web", "front", "10.0.0.10", "web", public="52.0.0.1")])
     listed = PrefixList("pl-1", cidrs=Intervals([parse_network("198.51.100.0/24")]))
     estate = replace(estate, prefix_lists={"pl-1": listed})
     declared = contracts("shut: never-reach internet group:web tcp/22")

@@ -1,4 +1,5 @@
-"""Inputs made by others come out as their makers say; each difference is told in docs/explanation/inputs-of-others.md."""
+"""Inputs made by others come out as their makers say; each difference is told in
+docs/explanation/inputs-of-others.md."""
 
 from __future__ import annotations
 
@@ -50,7 +51,9 @@ def private_flows(estate: Estate) -> dict[tuple[str, str], Intervals]:
     world = World(estate)
     found: dict[tuple[str, str], Intervals] = {}
     for component in world.all_components():
-        for one in flows(component, component.all, component.all, EVERYTHING, Bound.LOWER, lambda c, b: accepts(world, c, b)):
+        for one in flows(
+            component, component.all, component.all, EVERYTHING, Bound.LOWER, lambda c, b: accepts(world, c, b)
+        ):
             for source in range(component.count):
                 for target in range(component.count):
                     same = component.owner[source] == component.owner[target]
@@ -105,14 +108,17 @@ def test_batfish_load_balancer() -> None:
     assert "kept" == judged(estate, f"{{must: reach, from: '{client}', to: 'lb:test-lb', service: tcp/80}}")
     assert "broken" == judged(estate, f"{{must: reach, from: '{client}', to: 'lb:test-lb', service: tcp/81}}")
     assert "kept" == judged(estate, f"{{must: never-reach, from: '{client}', to: 'lb:test-lb', service: tcp/81}}")
-    groups = {name for one in estate.load_balancers.values() for each in one.listeners or () for name in each.target_groups}
+    groups = {
+        name for one in estate.load_balancers.values() for each in one.listeners or () for name in each.target_groups
+    }
     behind = {target.id for name in groups for target in estate.target_groups[name].targets or ()}
     assert {"i-055b0db7be365202c", "i-0f4af951d61a19245"} <= behind
 
 
 @needs_shared
 def test_batfish_public_private_subnet() -> None:
-    """The internet opens tcp/22 on 13.58.55.60 and nothing else; the two reach each other on tcp/22 only; the public one
+    """The internet opens tcp/22 on 13.58.55.60 and nothing else; the two reach each other on tcp/22 only; the public
+    one
     reaches 8.8.8.8, the private one has no way to the internet."""
     estate = api.read_estate(SHARED / "batfish-public-private-subnet")
     opened = [(one.address, one.services, one.answered, one.certain) for one in api.exposure(estate)]

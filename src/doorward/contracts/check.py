@@ -64,9 +64,7 @@ def in_order(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
 
 def verdict(world: World, contract: Contract, question: Question, finding: Finding) -> Verdict:
     """A finding in the words of the contract: who, through what, stopped or let in where."""
-    made = Verdict(
-        contract.name, finding.outcome, severity=contract.severity, owner=contract.owner, why=contract.why
-    )
+    made = Verdict(contract.name, finding.outcome, severity=contract.severity, owner=contract.owner, why=contract.why)
     if finding.outcome is Outcome.KEPT:
         return _doubted(world, made, question)
     if finding.packet is None:
@@ -133,5 +131,3 @@ def _doubted(world: World, made: Verdict, question: Question) -> Verdict:
         Reason("not-modelled", notice.resource, f"{notice.text}; could block {made.name}") for notice in found
     )
     return replace(made, outcome=Outcome.CANNOT_TELL, reasons=reasons, notices=tuple(notice.text for notice in found))
-
-

@@ -117,7 +117,7 @@ def representative(world: World, question: Question) -> Packet | None:
     for here, from_ in sources.items():
         if beyond:
             source = (from_ & -from_).bit_length() - 1
-            return Packet(here.interface_of(source).id, here.span_of(source)[0], OUTSIDE, beyond.first, service, "departure")
+            return Packet(
+                here.interface_of(source).id, here.span_of(source)[0], OUTSIDE, beyond.first, service, "departure"
+            )
     return None
-
-

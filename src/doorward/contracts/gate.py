@@ -1,4 +1,5 @@
-"""Contracts judged on a plan: before, during any order of the apply, and after; what opens a gap, and how to avoid it."""
+"""Contracts judged on a plan: before, during any order of the apply, and after; what opens a gap, and how to avoid
+it."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ from doorward.reach.routes import lookup
 from doorward.reach.trace import admitting_rules, group_matches
 from doorward.reach.world import World
 
-_TRACKING_KINDS = frozenset({"network_load_balancer", "vpc_endpoint", "lambda", "nat_gateway", "global_accelerator_managed"})
+_TRACKING_KINDS = frozenset(
+    {"network_load_balancer", "vpc_endpoint", "lambda", "nat_gateway", "global_accelerator_managed"}
+)
 
 
 def gate(contracts: Iterable[Contract], plan: Plan, *, repair: bool = True) -> Report:
@@ -185,7 +188,9 @@ class _Gate:
         old, new = {one.group for one in removing}, {one.group for one in adding}
         after = self.plan.after.interfaces
         return any(
-            id in after and old & set(one.groups) - set(after[id].groups) and new & set(after[id].groups) - set(one.groups)
+            id in after
+            and old & set(one.groups) - set(after[id].groups)
+            and new & set(after[id].groups) - set(one.groups)
             for id, one in self.plan.before.interfaces.items()
         )
 
@@ -202,7 +207,8 @@ class _Gate:
                 else (before.route_tables.get(hop.resource), after.route_tables.get(hop.resource))
             )
             if new is not None and old != new:
-                text = f"the plan changes {'entries' if hop.kind == 'network-acl' else 'routes'} of {hop.resource}: while it does, the old may be gone and the new not yet there"
+                what = "entries" if hop.kind == "network-acl" else "routes"
+                text = f"the plan changes {what} of {hop.resource}: in between the old may be gone, the new not there"
                 found.append(Reason(hop.kind, hop.resource, text, hop.rule, hop.direction, hop.answer, new.origin))
         return found
 
@@ -231,7 +237,12 @@ class _Gate:
         Removing a rule leaves tracked connections alone and cuts untracked ones (EC2 User Guide, *Security group
         connection tracking*); ACLs and routes know no connections.
         """
-        if made.outcome is not Outcome.BROKEN or made.before is not Outcome.KEPT or made.witness is None or before is None:
+        if (
+            made.outcome is not Outcome.BROKEN
+            or made.before is not Outcome.KEPT
+            or made.witness is None
+            or before is None
+        ):
             return made.outcome
         if any(reason.kind not in ("security-group",) for reason in made.reasons):
             return Outcome.BROKEN
@@ -247,7 +258,8 @@ class _Gate:
         """Whether an end that loses its rule did not track the connection (same page, *Untracked connections*).
 
         TCP and UDP are not tracked where one rule admits them from or to everywhere and another admits every answer, in
-        the family of the packet; what passes a NAT, egress-only or transit gateway, a network load balancer, an interface
+        the family of the packet; what passes a NAT, egress-only or transit gateway, a network load balancer, an
+        interface
         endpoint or a Lambda interface always is (*Automatically tracked connections*).
         """
         protocol = packet.service >> 16
@@ -265,17 +277,19 @@ class _Gate:
             for group in interface.groups:
                 known = self.plan.before.groups.get(group)
                 for rule in known.rules if known is not None else ():
-                    if rule.direction != direction and rule.peer == everywhere:
-                        if rule.service[0] <= low and high <= rule.service[1]:
-                            return True
+                    answers_all = rule.service[0] <= low and high <= rule.service[1]
+                    if rule.direction != direction and rule.peer == everywhere and answers_all:
+                        return True
         return False
 
     def _always_tracked(self, packet: Packet) -> bool:
-        estate = self.plan.before
-        ends = [estate.interfaces[id] for id in (packet.source, packet.target) if id in estate.interfaces]
-        if any(one.kind in _TRACKING_KINDS for one in ends):
-            return True
-        for interface, address in zip(ends, (packet.target_address, packet.source_address), strict=False):
+        known = self.plan.before.interfaces
+        ends = [(known.get(packet.source), packet.target_address), (known.get(packet.target), packet.source_address)]
+        for interface, address in ends:
+            if interface is None:
+                continue
+            if interface.kind in _TRACKING_KINDS:
+                return True
             route = lookup(self.before, interface.subnet, interface.vpc, address)
             if route is not None and route.kind in ("nat-gateway", "egress-only-gateway", "transit-gateway"):
                 return True
@@ -299,7 +313,9 @@ def _opens(act: _Act, adding: list[_Act], stage: Stage) -> str:
             return f"{step.address} changes its rule in place before all that the new rule needs is there{moment}{note}"
         return f"{step.address} revokes before it authorises: in between nothing admits this{moment}{note}"
     if adding:
-        return f"{step.address} removes the rule; {adding[0].step.address} adds another, but may come later{moment}{note}"
+        return (
+            f"{step.address} removes the rule; {adding[0].step.address} adds another, but may come later{moment}{note}"
+        )
     return f"{step.address} removes the rule that admits this{moment}{note}"
 
 
@@ -317,13 +333,13 @@ def _safe_order(removing: list[_Act], adding: list[_Act], moved: bool) -> tuple[
         return (
             f"leave {remove.step.address} as it is in this apply: the same rule cannot exist twice "
             "(InvalidPermission.Duplicate), so it cannot be added first",
-            "if the edit is needed, first add a wider or split rule that admits the same traffic, apply, then edit, apply, "
-            "then remove the helper",
+            "if the edit is needed, first add a wider or split rule that admits the same traffic, apply; then edit, "
+            "apply; then remove the helper",
         )
     if add.step.address == remove.step.address and add.step is not remove.step:
         return (
-            f"set lifecycle {{ create_before_destroy = true }} on {add.step.address}: the new rule differs from the old, "
-            "so both can exist at once",
+            f"set lifecycle {{ create_before_destroy = true }} on {add.step.address}: the new rule differs from the "
+            "old, so both can exist at once",
             "or apply twice: add the new rule under another name, then remove the old one",
         )
     if add.step is remove.step and add.step.atomic:

@@ -312,8 +312,10 @@ class Mender:
 
     def _rechecked(self, index: int, draft: Draft, bound: Bound, own: bool = True) -> str:
         judged, all_ = self.others.judged(draft, index), len(self.questions) - 1
-        others = "there are no other contracts" if not all_ else (
-            f"no other contract is worse ({judged} of {all_} judged again, the rest cannot get worse by it)"
+        others = (
+            "there are no other contracts"
+            if not all_
+            else (f"no other contract is worse ({judged} of {all_} judged again, the rest cannot get worse by it)")
         )
         sure = bound is (Bound.LOWER if self.contracts[index].must == "reach" else Bound.UPPER)
         now = "the contract is kept" if sure else "the contract is not broken"

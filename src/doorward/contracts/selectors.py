@@ -1,6 +1,7 @@
 """Selectors matched with an estate: what ``group:auth`` or ``lb:web`` means in this one.
 
-A name may be an id, a name, a Name tag or a Terraform address; a name that fits several things is invalid, and so is one
+A name may be an id, a name, a Name tag or a Terraform address; a name that fits several things is invalid, and so is
+one
 that fits nothing: a typing mistake must never look like a kept contract.
 """
 
@@ -104,7 +105,8 @@ class Matcher:
         if len(found) > 1 and selector.value not in self._aliased:
             word = _WORDS.get(selector.kind, selector.kind)
             raise InvalidContract(
-                f"'{selector.text}' in '{end}' is ambiguous: {len(found)} {word}s are called so ({', '.join(sorted(found)[:5])})",
+                f"'{selector.text}' in '{end}' is ambiguous: {len(found)} {word}s are called so "
+                f"({', '.join(sorted(found)[:5])})",
                 where=_where(contract),
                 hint="name one of them by its id",
             )
@@ -112,7 +114,8 @@ class Matcher:
 
     @cached_property
     def _aliased(self) -> frozenset[str]:
-        """Terraform addresses that stand for several elements on purpose (count, for_each, one interface per subnet)."""
+        """Terraform addresses that stand for several elements on purpose (count, for_each, one interface per
+        subnet)."""
         return frozenset(name for name, ids in self.estate.aliases.items() if len(ids) > 1)
 
     def _nothing(
@@ -121,7 +124,9 @@ class Matcher:
         close = difflib.get_close_matches(selector.value, list(names)[:20_000], n=3)
         word = _WORDS.get(selector.kind, selector.kind)
         hint = f"did you mean {' or '.join(close)}?" if close else self._known(selector.kind, names)
-        return InvalidContract(f"'{selector.text}' in '{end}' matches no {word} of the estate", where=_where(contract), hint=hint)
+        return InvalidContract(
+            f"'{selector.text}' in '{end}' matches no {word} of the estate", where=_where(contract), hint=hint
+        )
 
     @staticmethod
     def _known(kind: str, names: Mapping[str, set[str]]) -> str:
@@ -135,7 +140,9 @@ class Matcher:
         wanted = (key, value)
         estate = self.estate
         found: set[str] = set()
-        holders: dict[str, tuple[str, ...]] = {one.id: one.interfaces for one in estate.holders.values() if wanted in one.tags}
+        holders: dict[str, tuple[str, ...]] = {
+            one.id: one.interfaces for one in estate.holders.values() if wanted in one.tags
+        }
         some = bool(holders)
         for names in holders.values():
             found.update(self._present(names))
@@ -169,7 +176,12 @@ class Matcher:
             return [one.id for one in estate.interfaces.values() if one.subnet in wanted]
         if kind == "vpc":
             return [one.id for one in estate.interfaces.values() if one.vpc in wanted]
-        found = [name for id in sorted(wanted) if id in estate.holders for name in self._present(estate.holders[id].interfaces)]
+        found = [
+            name
+            for id in sorted(wanted)
+            if id in estate.holders
+            for name in self._present(estate.holders[id].interfaces)
+        ]
         if kind == "instance":
             found += [one.id for one in estate.interfaces.values() if one.instance in wanted]
         return list(dict.fromkeys(found))

@@ -15,7 +15,8 @@ from doorward.reach.world import World
 
 
 def watch(contracts: Iterable[Contract], estate: Estate) -> Watch:
-    """All contracts judged on an estate, ready for changes. Raises ``InvalidContract`` for a selector that fits nothing."""
+    """All contracts judged on an estate, ready for changes. Raises ``InvalidContract`` for a selector that fits
+    nothing."""
     world = World(estate)
     matcher = Matcher(world)
     questions = {contract.name: (contract, matcher.question(contract)) for contract in contracts}

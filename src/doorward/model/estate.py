@@ -18,7 +18,8 @@ Tags = tuple[tuple[str, str], ...]
 
 
 class Interface(NamedTuple):
-    """An elastic network interface. A NamedTuple, not a dataclass: estates hold 100,000 (measured 5× cheaper to make)."""
+    """An elastic network interface. A NamedTuple, not a dataclass: estates hold 100,000 (measured 5× cheaper to
+    make)."""
 
     id: str
     vpc: str
@@ -26,11 +27,13 @@ class Interface(NamedTuple):
     groups: tuple[str, ...]
     """Ids of its security groups, sorted. Empty: not filtered by groups (NLB without groups, NAT gateway)."""
     addresses: tuple[Span, ...]
-    """Private addresses, both families on one line: ``(a, a)``, the primary one first. See ``wide`` for unknown ones."""
+    """Private addresses, both families on one line: ``(a, a)``, the primary one first. See ``wide`` for unknown
+    ones."""
     public: tuple[tuple[int, int], ...] = ()
     """(private IPv4, public IPv4) pairs."""
     kind: str = "interface"
-    """``InterfaceType`` of the EC2 API: interface, nat_gateway, network_load_balancer, lambda, gateway_load_balancer_endpoint, …"""
+    """``InterfaceType`` of the EC2 API: interface, nat_gateway, network_load_balancer, lambda,
+    gateway_load_balancer_endpoint, …"""
     name: str = ""
     """Name tag, or Terraform address."""
     description: str = ""
@@ -219,7 +222,8 @@ class NatGateway:
 
 
 class Listener(NamedTuple):
-    """A load balancer's listener; ``service`` is the span it accepts, ``target_groups`` all that it (and its rules) may forward to."""
+    """A load balancer's listener; ``service`` is the span it accepts, ``target_groups`` all that it (and its rules)
+    may forward to."""
 
     service: tuple[Span, ...]
     target_groups: tuple[str, ...]
@@ -292,7 +296,8 @@ class PrefixList:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Something that owns interfaces and can be selected: a database, a Lambda function, an ECS service, an instance."""
+    """Something that owns interfaces and can be selected: a database, a Lambda function, an ECS service, an
+    instance."""
 
     id: str
     kind: Literal["db", "lambda", "ecs", "instance", "endpoint"]
@@ -310,7 +315,8 @@ class Notice(NamedTuple):
     vpc: str | None = None
     """The VPC in which it could matter; None: anywhere (or nowhere in particular)."""
     could_block: bool = False
-    """True: it could change verdicts in ``vpc`` (network firewall, gateway load balancer …): lower bound blocks crossings there."""
+    """True: it could change verdicts in ``vpc`` (network firewall, gateway load balancer …): lower bound blocks
+    crossings there."""
 
 
 @dataclass(frozen=True, slots=True)

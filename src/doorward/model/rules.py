@@ -69,7 +69,8 @@ class Group:
     """
 
     __slots__ = (
-        "_load", "_load_part", "_parts", "_rules", "description", "id", "name", "origin", "owner", "raw", "region", "tags",
+        "_load", "_load_part", "_parts", "_rules", "description", "id", "name", "origin", "owner", "raw", "region",
+        "tags",
         "vpc",
     )  # fmt: skip
 

@@ -57,7 +57,7 @@ def rule_span(protocol: str, low: int | None, high: int | None) -> Span:
         return _icmp_span(number, low, high)
     if number not in (TCP, UDP):
         return block(number)
-    if low is None and high is None or low == -1:
+    if (low is None and high is None) or low == -1:
         return block(number)
     first = 0 if low is None else low
     last = first if high is None else high

@@ -110,7 +110,9 @@ def _walk(entries: tuple[AclEntry, ...], span: Span, bound: Bound) -> list[Addre
     edges = sorted(cuts)
     cells: list[AddressCell] = []
     for low, high in zip(edges, [edge - 1 for edge in edges[1:]] + [last], strict=True):
-        addresses = _decide([entry for entry in touching if entry.service[0] <= low and high <= entry.service[1]], bound)
+        addresses = _decide(
+            [entry for entry in touching if entry.service[0] <= low and high <= entry.service[1]], bound
+        )
         if cells and cells[-1].addresses == addresses:
             cells[-1] = AddressCell(cells[-1].first, high, addresses)
         else:

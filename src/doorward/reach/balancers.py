@@ -1,7 +1,8 @@
 """Load balancers: what stands behind a listener, and whose packets the targets see.
 
 A network load balancer that preserves the client's address carries the client's own packets to its targets
-(ELB, *Edit target group attributes for your Network Load Balancer*: client IP preservation); any other balancer ends the
+(ELB, *Edit target group attributes for your Network Load Balancer*: client IP preservation); any other balancer ends
+the
 connection and opens one of its own. Rule book: ``docs/reference/semantics.md`` §4 "Load balancers", §5.
 """
 
@@ -93,7 +94,8 @@ def _behind(world: World, id: str, services: Intervals | None) -> Iterator[Behin
             health = group.health_port if group.health_port is not None else port
             interfaces, addresses = resolve_target(world, balancer, group, target)
             yield Behind(
-                id, group_id, target, interfaces, addresses, tuple(spans), _carried_on(_ports(group.protocol, port), asked),
+                id, group_id, target, interfaces, addresses, tuple(spans),
+                _carried_on(_ports(group.protocol, port), asked),
                 _ports("TCP", health) if group.health_enabled else EMPTY, preserved,
             )  # fmt: skip
 
@@ -215,13 +217,16 @@ def _carried(
                 source, _ = pick(here, flow.sources, flow.targets)
                 if here.interface_of(source).id != id:
                     yield Packet(
-                        here.interface_of(source).id, here.span_of(source)[0], id, address, span[0], "balanced", balancer.id
+                        here.interface_of(source).id, here.span_of(source)[0], id, address, span[0], "balanced",
+                        balancer.id,
                     )  # fmt: skip
         clients = outside & INTERNET & addresses
         yield from _from_internet(component, nodes[component], listened, clients, id, address, span, one, bound)
         for packet in public_packets(world, sources, nodes, listened, bound):
             if _seen_admitted(world, packet, addresses, bound) and packet.source != id:
-                yield packet._replace(target=id, target_address=address, service=span[0], way="balanced", via=balancer.id)
+                yield packet._replace(
+                    target=id, target_address=address, service=span[0], way="balanced", via=balancer.id
+                )
 
 
 def _seen_admitted(world: World, packet: Packet, addresses: Intervals, bound: Bound) -> bool:
@@ -303,5 +308,3 @@ def _references(rules: Policy, balancer: LoadBalancer, span: Span) -> bool:
         and span[1] <= rule.service[1]
         for rule in rules.rules
     )
-
-

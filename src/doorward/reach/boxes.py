@@ -1,6 +1,7 @@
 """Sets of flows as boxes: services × source endpoints × target endpoints.
 
-Two estates are compared on one numbering of endpoints (interface and address), so that bits mean the same on both sides.
+Two estates are compared on one numbering of endpoints (interface and address), so that bits mean the same on both
+sides.
 """
 
 from __future__ import annotations
@@ -130,7 +131,8 @@ def _minus(box: Box, other: Box) -> list[Box]:
 
 
 def merged(boxes: Iterable[Box]) -> dict[tuple[int, int], Intervals]:
-    """(sources, targets) → services, after joining boxes with the same services and targets, then with the same services."""
+    """(sources, targets) → services, after joining boxes with the same services and targets, then with the same
+    services."""
     by_targets: dict[tuple[int, int, int], int] = defaultdict(int)
     for box in boxes:
         by_targets[box.first, box.last, box.targets] |= box.sources

@@ -297,9 +297,7 @@ def _public_addresses(ends: Ends) -> Intervals:
     return Intervals(found)
 
 
-def public_wants(
-    world: World, opened: World, source: str, target: str, question: Question, bound: Bound
-) -> list[Want]:
+def public_wants(world: World, opened: World, source: str, target: str, question: Question, bound: Bound) -> list[Want]:
     """What is missing for one pair to connect over public addresses; ``opened`` tells as whom the source is seen."""
     here = world.component_of(world.estate.interfaces[source].vpc)
     there = world.component_of(world.estate.interfaces[target].vpc)

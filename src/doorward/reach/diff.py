@@ -44,7 +44,10 @@ def diff(before: Estate, after: Estate) -> FlowDiff:
         # Bits of two components mean the same if nothing but rules and groups differs: then names come last.
         aligned = len(mine) == len(theirs) == 1 and mine[0].alike(theirs[0])
         sides = [
-            [[box for one in part for box in _private(one, touched, numbering, answered, aligned)] for part in (mine, theirs)]
+            [
+                [box for one in part for box in _private(one, touched, numbering, answered, aligned)]
+                for part in (mine, theirs)
+            ]
             for answered in (True, False)
         ]
         opened, arrived = sides
@@ -118,7 +121,8 @@ def _essence(interface: Interface | None) -> object:
 
 
 def changed_groups(before: Estate, after: Estate) -> tuple[dict[str, Intervals], dict[str, Intervals]]:
-    """Groups whose ingress, and whose egress, rules differ in what they allow → the services of the rules that differ."""
+    """Groups whose ingress, and whose egress, rules differ in what they allow → the services of the rules that
+    differ."""
     lists = {
         id
         for id in {*before.prefix_lists, *after.prefix_lists}
@@ -172,8 +176,18 @@ def _changed_places(before: Estate, after: Estate) -> tuple[set[str], set[str]]:
         for id, nat in mine.nat_gateways.items():
             if theirs.nat_gateways.get(id) != nat:
                 vpcs.add(nat.vpc)
-    tables = {id for e, o in ((before, after), (after, before)) for id, t in e.route_tables.items() if _routes(o, id) != set(t.routes)}
-    acls = {id for e, o in ((before, after), (after, before)) for id, a in e.acls.items() if _entries(o, id) != set(a.entries)}
+    tables = {
+        id
+        for e, o in ((before, after), (after, before))
+        for id, t in e.route_tables.items()
+        if _routes(o, id) != set(t.routes)
+    }
+    acls = {
+        id
+        for e, o in ((before, after), (after, before))
+        for id, a in e.acls.items()
+        if _entries(o, id) != set(a.entries)
+    }
     subnets: set[str] = set()
     for mine, theirs in ((before, after), (after, before)):
         for id, subnet in mine.subnets.items():
@@ -320,7 +334,9 @@ class _Border:
             outside = _outside_words(addresses)
             words = _words(names, self.labels)
             flows_.append(
-                Flow((outside,), names, services, outside, words) if inward else Flow(names, (outside,), services, words, outside)
+                Flow((outside,), names, services, outside, words)
+                if inward
+                else Flow(names, (outside,), services, words, outside)
             )
         flows_.sort(key=lambda one: (one.target_text, one.source_text, show_services(one.services)))
         return flows_

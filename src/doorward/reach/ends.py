@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from doorward.model.addresses import Family, V6
+from doorward.model.addresses import V6, Family
 from doorward.model.intervals import Intervals
 from doorward.model.services import ALL
 from doorward.reach.question import Side
@@ -88,5 +88,3 @@ def address_families(addresses: Intervals) -> tuple[Family, ...]:
     if addresses and addresses.spans[-1][1] >= V6:
         found.append(6)
     return tuple(found)
-
-

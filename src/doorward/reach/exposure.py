@@ -31,7 +31,9 @@ def exposed(world: World) -> tuple[Exposed, ...]:
     for component in world.all_components():
         if any(world.has_internet_gateway(vpc, Bound.UPPER) for vpc in component.vpcs):
             found.extend(_of_component(component))
-    found.sort(key=lambda one: (not one.certain, not one.answered, -one.services.size, one.name, one.interface, one.address))
+    found.sort(
+        key=lambda one: (not one.certain, not one.answered, -one.services.size, one.name, one.interface, one.address)
+    )
     return tuple(found)
 
 
@@ -71,7 +73,7 @@ def _opened(component: Component, cls: Cls, family: int) -> Opened:
                 continue
             opening = iter(arrivals(component, cls, span, bound, EPHEMERAL))
             back = next(opening)
-            for low, high, addresses in first_packets:
+            for _, high, addresses in first_packets:
                 here = _public_part(world, addresses, whole)
                 # Cells of what opens are never wider than those of what arrives: they are cut from them.
                 while True:
@@ -91,7 +93,10 @@ def _certain(component: Component, cls: Cls) -> bool:
     acl = world.estate.acls.get(acls.acl_of(world, key.subnet) or "")
     if key.unknown or key.maybe or edge_routed(world, key.vpc) or acl is None or acl.unknown:
         return False
-    if not all(entry.certain for entry in acl.entries) or component.public[0] & cls.bits != component.public[1] & cls.bits:
+    if (
+        not all(entry.certain for entry in acl.entries)
+        or component.public[0] & cls.bits != component.public[1] & cls.bits
+    ):
         return False
     if world.balancer_of.get(cls.interfaces[0].id) and world.balancer(cls.key.owner).listeners is None:
         return False
@@ -108,7 +113,9 @@ def _certain(component: Component, cls: Cls) -> bool:
             peer = rule.peer
             if not rule.certain or isinstance(peer, AnyPeer):
                 return False
-            if isinstance(peer, PrefixListPeer) and (peer.prefix_list not in lists or lists[peer.prefix_list].cidrs is None):
+            if isinstance(peer, PrefixListPeer) and (
+                peer.prefix_list not in lists or lists[peer.prefix_list].cidrs is None
+            ):
                 return False
     return True
 
@@ -123,7 +130,12 @@ def _public_part(world: World, addresses: Intervals, whole: Intervals) -> Interv
 
 
 def _add(
-    states: Opened, taken: list[tuple[Intervals, Span]], sources: Intervals, answered: bool, bound: Bound, services: Span
+    states: Opened,
+    taken: list[tuple[Intervals, Span]],
+    sources: Intervals,
+    answered: bool,
+    bound: Bound,
+    services: Span,
 ) -> None:
     """Note a finding; what the lower bound already has is not repeated for the upper."""
     if bound is Bound.UPPER:

@@ -13,7 +13,6 @@ from doorward.reach.packet import Packet
 from doorward.reach.question import Question, Side
 from doorward.reach.world import Bound, World
 
-
 SAME = "the only source and the only target are the same interface: there is nobody to judge"
 
 

@@ -51,7 +51,8 @@ def sources_of(world: World, question: Question, bound: Bound) -> tuple[Ends, In
     """Who must not arrive: (endpoints, outside addresses)."""
     if question.must == "never-reach":
         return ends_of(world, question.sources, bound), question.sources.outside - world.inner
-    # Who may be in ``from`` is forbidden in the upper bound only: there, leave out just those who are in it for certain.
+    # Who may be in ``from`` is forbidden in the upper bound only: there, leave out just those who are in it for
+    # certain.
     allowed = ends_of(world, question.sources, Bound.UPPER if bound is Bound.LOWER else Bound.LOWER)
     return without(everybody(world), allowed), outside_world(world) - question.sources.outside
 
@@ -167,9 +168,7 @@ def _hidden_sources(world: World, vpc: str) -> Intervals:
     return Intervals(spans) & everything
 
 
-def _to_outside(
-    world: World, sources: Ends, outside: Intervals, services: Intervals, bound: Bound
-) -> Iterator[Packet]:
+def _to_outside(world: World, sources: Ends, outside: Intervals, services: Intervals, bound: Bound) -> Iterator[Packet]:
     for component, bits in sources.items():
         public = component.public[bound]
         for cls in component.classes_in(bits):
@@ -198,5 +197,3 @@ def _to_outside(
                                 component.interface_of(endpoint).id, component.span_of(endpoint)[0],
                                 OUTSIDE, here.first, allowed.first, "departure",
                             )  # fmt: skip
-
-

@@ -167,7 +167,8 @@ def _trough(old: Group | None, new: Group | None, plan: Plan, always: tuple[Rule
 
 
 def _flapping(plan: Plan, group: str) -> set[object]:
-    """Rules that one step removes and puts back (a description edited inline): there before and after, not in between."""
+    """Rules that one step removes and puts back (a description edited inline): there before and after, not in
+    between."""
     found: set[object] = set()
     for step in plan.steps:
         if step.atomic:
@@ -288,7 +289,8 @@ def _entry(one: AclEntry) -> AclEntry:
 
 
 NETWORK = (
-    "subnets", "route_tables", "vpcs", "peerings", "transit_gateways", "nat_gateways", "load_balancers", "target_groups",
+    "subnets", "route_tables", "vpcs", "peerings", "transit_gateways", "nat_gateways", "load_balancers",
+    "target_groups",
 )  # fmt: skip
 
 
@@ -317,7 +319,8 @@ def _networks(before: Estate, after: Estate) -> Iterator[tuple[Estate, str]]:
 
 
 def _mixed(before: Estate, after: Estate, old: Iterable[tuple[str, str]]) -> Estate:
-    """The estate after, with some elements as they were before. What is new stays: it is of no concern before it is there."""
+    """The estate after, with some elements as they were before. What is new stays: it is of no concern before it is
+    there."""
     parts: dict[str, Any] = {}
     for part, id in old:
         if part not in parts:
@@ -334,11 +337,14 @@ def _still_there(group: TargetGroup, after: Estate) -> TargetGroup:
         return group
     instances = {one.instance for one in after.interfaces.values()} | set(after.holders)
     kept = tuple(one for one in group.targets if one.id in instances)
-    return replace(group, targets=kept or group.targets)  # where all go, what is behind the balancer meanwhile is not known
+    return replace(
+        group, targets=kept or group.targets
+    )  # where all go, what is behind the balancer meanwhile is not known
 
 
 def _unsettled(before: Estate, after: Estate) -> Estate:
-    """Too many changes to try every mix: routes that change may or may not be there, changed associations are not known."""
+    """Too many changes to try every mix: routes that change may or may not be there, changed associations are not
+    known."""
     tables = dict(after.route_tables)
     for id, new in after.route_tables.items():
         old = before.route_tables.get(id)
@@ -347,7 +353,9 @@ def _unsettled(before: Estate, after: Estate) -> Estate:
             routes = dict.fromkeys((*new.routes, *old.routes))
             tables[id] = replace(
                 new,
-                routes=tuple(one if one._replace(origin=None) in same else one._replace(certain=False) for one in routes),
+                routes=tuple(
+                    one if one._replace(origin=None) in same else one._replace(certain=False) for one in routes
+                ),
             )
     subnets = {
         id: replace(new, route_table=None)
@@ -409,5 +417,3 @@ def _subsets(moved: list[str]) -> Iterator[frozenset[str]]:
 def touched(plan: Plan) -> bool:
     """Whether a plan changes anything that traffic depends on."""
     return plan.before is not plan.after and (bool(plan.steps) or plan.before != plan.after)
-
-

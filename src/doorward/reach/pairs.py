@@ -110,9 +110,7 @@ def pairs_within(component: Component, bound: Bound = Bound.LOWER) -> Pairs:
 
 def _one_by_one(component: Component, bound: Bound) -> Pairs:
     """Where addresses are ranges, or hops are not looked into: every endpoint its own atom, flows pair by pair."""
-    atoms = [
-        Atom(cls, 1 << number, component.interface_of(number).id) for number, cls in enumerate(component.class_of)
-    ]
+    atoms = [Atom(cls, 1 << number, component.interface_of(number).id) for number, cls in enumerate(component.class_of)]
     into: list[list[Cell]] = [[] for _ in atoms]
     own = {interface.id: component.of_interface(interface.id) for interface in component.interfaces}
 
@@ -310,7 +308,8 @@ class _Sweep:
         return cls.key.groups if self.bound is Bound.LOWER else cls.key.groups + cls.key.maybe
 
     def egress(self) -> tuple[list[int], list[list[Sending]]]:
-        """For each atom (as target): sources whose groups let them send everything there, and those that may send some."""
+        """For each atom (as target): sources whose groups let them send everything there, and those that may send
+        some."""
         senders: dict[tuple[str, str], int] = {}
         everywhere = 0
         for cls in self.component.classes:
@@ -376,9 +375,7 @@ class _Sweep:
         return near, led, entering
 
     def _at(self, subnet: str, vpc: str) -> int:
-        return union_bits(
-            self.bits[cls.number] for cls in self.component.by_subnet[subnet] if cls.key.vpc == vpc
-        )
+        return union_bits(self.bits[cls.number] for cls in self.component.by_subnet[subnet] if cls.key.vpc == vpc)
 
     def leaving(self) -> list[tuple[int, int, list[int]]]:
         """Pieces of services with, for each target atom, the sources whose ACLs let them out towards it."""

@@ -1,6 +1,7 @@
 """What the security groups of a class admit: services × peers, as cells over a span of services.
 
-Security groups only ever allow, so a class's groups are united, and cells are unions (VPC User Guide, *Security groups*).
+Security groups only ever allow, so a class's groups are united, and cells are unions (VPC User Guide, *Security
+groups*).
 What does not live here: ACLs, routes, and who is asked about.
 """
 
@@ -34,7 +35,18 @@ class AddressCell(NamedTuple):
 class Policy:
     """The united groups of a class, in one direction and bound."""
 
-    __slots__ = ("_address_cells", "_bit_cells", "_covers", "_public_cells", "bound", "component", "direction", "groups", "open", "vpc")
+    __slots__ = (
+        "_address_cells",
+        "_bit_cells",
+        "_covers",
+        "_public_cells",
+        "bound",
+        "component",
+        "direction",
+        "groups",
+        "open",
+        "vpc",
+    )
 
     def __init__(self, component: Component, cls: Cls, direction: Direction, bound: Bound) -> None:
         self.component = component
@@ -87,7 +99,9 @@ class Policy:
         found = self._covers.get(span)
         if found is None:
             first, last = span
-            found = self._bits([rule for rule in self.touching(span) if rule.service[0] <= first and last <= rule.service[1]])
+            found = self._bits(
+                [rule for rule in self.touching(span) if rule.service[0] <= first and last <= rule.service[1]]
+            )
             self._covers[span] = found
         return found
 
@@ -178,7 +192,9 @@ class Policy:
 
     def referenced(self, peer: GroupPeer) -> int:
         """Private endpoints of a referenced group, as far as the reference reaches from this VPC."""
-        return self.component.members(peer.group, self.bound) & reference_scope(self.component, self.vpc, self.direction)
+        return self.component.members(peer.group, self.bound) & reference_scope(
+            self.component, self.vpc, self.direction
+        )
 
     def entries(self, peer: PrefixListPeer) -> Intervals:
         """Addresses of a prefix list; an unknown list is nothing (lower) or everything (upper)."""
@@ -232,7 +248,8 @@ def policy(component: Component, cls: Cls, direction: Direction, bound: Bound) -
 def referenceable(component: Component, vpc: str, direction: Direction) -> frozenset[str]:
     """VPCs whose groups a rule of a group in ``vpc`` can reference with effect.
 
-    Same VPC; VPCs over an active peering of the same Region (VPC Peering Guide, *Update your security groups to reference
+    Same VPC; VPCs over an active peering of the same Region (VPC Peering Guide, *Update your security groups to
+    reference
     peer security groups*); inbound rules also over a transit gateway with security group referencing
     (TGW, *Security group referencing*).
     """
@@ -248,7 +265,9 @@ def referenceable(component: Component, vpc: str, direction: Direction) -> froze
         if direction == "ingress":
             for gateway in estate.transit_gateways.values():
                 if gateway.group_referencing:
-                    joined = {a.resource for a in gateway.attachments if a.kind == "vpc" and a.active and a.group_referencing}
+                    joined = {
+                        a.resource for a in gateway.attachments if a.kind == "vpc" and a.active and a.group_referencing
+                    }
                     if vpc in joined:
                         vpcs |= joined
         found = component.cache[name] = frozenset(vpcs)

@@ -104,10 +104,13 @@ def _side(
 
 
 def _imitated(component: Component, target: Cls, own: int, sources: int) -> int:
-    """Sources whose way to a class leads through hops that are not looked into, which may rewrite them (upper bound)."""
+    """Sources whose way to a class leads through hops that are not looked into, which may rewrite them (upper
+    bound)."""
     found = 0
     for source in through_hidden(component):
-        if source.key.subnet != target.key.subnet and own & routes.uncertain(component, source.key.subnet, source.key.vpc):
+        if source.key.subnet != target.key.subnet and own & routes.uncertain(
+            component, source.key.subnet, source.key.vpc
+        ):
             found |= sources & source.bits
     return found
 
@@ -143,7 +146,8 @@ def _candidates(first: int, last: int) -> Iterator[int]:
 
 
 def _only(component: Component, own: int, theirs: int) -> int:
-    """Endpoints of ``theirs`` that would only have to be reached from their own interface: when ``own`` is a single one."""
+    """Endpoints of ``theirs`` that would only have to be reached from their own interface: when ``own`` is a single
+    one."""
     single = component.single(own)
     return component.of_interface(single) & theirs if single is not None else 0
 
@@ -179,9 +183,7 @@ def flows(
             yield from _rewritten(component, sources, target, mine, wanted)
 
 
-def _rewritten(
-    component: Component, sources: int, target: Cls, mine: int, services: Intervals
-) -> Iterator[Flowing]:
+def _rewritten(component: Component, sources: int, target: Cls, mine: int, services: Intervals) -> Iterator[Flowing]:
     """Through hops that are not looked into and may rewrite the source: whoever the target admits could be imitated."""
     for source in through_hidden(component):
         from_ = sources & source.bits
@@ -194,7 +196,9 @@ def _rewritten(
             heard += [(low, high) for low, high, addresses in rules.outside(span) if addresses]
             for low, high, bits in policy(component, source, "egress", Bound.UPPER).cells(span):
                 for piece in (Intervals(heard) & Intervals([(low, high)])).spans:
-                    for first, last, leaving in acls.admitted(component.world, source.key.subnet, True, piece, Bound.UPPER):
+                    for first, last, leaving in acls.admitted(
+                        component.world, source.key.subnet, True, piece, Bound.UPPER
+                    ):
                         out = to & bits & component.inside(leaving, Bound.UPPER)
                         if out:
                             yield from _families(component, source, target, from_, out, first, last)

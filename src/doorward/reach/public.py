@@ -58,7 +58,8 @@ def public_addresses(component: Component, endpoint: int, bound: Bound) -> Inter
 def sent(
     component: Component, endpoint: int, addresses: Intervals, span: Span, bound: Bound, ephemeral: Span | None
 ) -> list[Sent]:
-    """What an endpoint can send to a public address (a range when it is not known), by the ways its routes leave open."""
+    """What an endpoint can send to a public address (a range when it is not known), by the ways its routes leave
+    open."""
     cls = component.class_of[endpoint]
     found: list[Sent] = []
     world = component.world
@@ -134,7 +135,8 @@ def _senders(
 def _seen_index(
     component: Component, bound: Bound, six: bool
 ) -> tuple[list[int], list[int], list[tuple[Intervals, int]]]:
-    """Single addresses of a family as which interfaces could be seen, in order, and the class of each; ranges likewise."""
+    """Single addresses of a family as which interfaces could be seen, in order, and the class of each; ranges
+    likewise."""
     name = ("seen", "index", bound, six)
     found = component.cache.get(name)
     if found is None:

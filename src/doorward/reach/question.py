@@ -20,7 +20,8 @@ class Side:
     interfaces: tuple[str, ...] = ()
     """Single interfaces, with all their private addresses."""
     inside: Intervals = EMPTY
-    """Every private address of an interface in this set (CIDR selectors); other addresses of the interface do not count."""
+    """Every private address of an interface in this set (CIDR selectors); other addresses of the interface do not
+    count."""
     outside: Intervals = EMPTY
     """Addresses outside every VPC of the estate."""
     balancers: tuple[str, ...] = ()

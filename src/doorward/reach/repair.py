@@ -96,9 +96,7 @@ def _thinned(draft: Draft, question: Question, bound: Bound) -> Draft:
 def opened_groups(world: World, own: Iterable[Own]) -> dict[str, Group]:
     """The groups of everybody concerned, admitting everything in both directions."""
     directions: tuple[Direction, ...] = ("ingress", "egress")
-    everything = tuple(
-        Rule(direction, ALL_SPAN, span) for direction in directions for span in FAMILY_ALL.values()
-    )
+    everything = tuple(Rule(direction, ALL_SPAN, span) for direction in directions for span in FAMILY_ALL.values())
     found: dict[str, Group] = {}
     for one in own:
         for ends in (one.sources, one.targets):

@@ -172,9 +172,7 @@ def _through_hidden(world: World, route: Route, vpc: str) -> Intervals:
     return found
 
 
-def _led(
-    component: Component, towards: Intervals, route: Route, subnet: str, vpc: str, bound: Bound
-) -> int:
+def _led(component: Component, towards: Intervals, route: Route, subnet: str, vpc: str, bound: Bound) -> int:
     upper = bound is Bound.UPPER
     if route.kind in ("unmodelled", "unknown") or not route.certain:
         return component.inside(towards, bound) if upper else 0
@@ -185,7 +183,8 @@ def _led(
         return component.inside(towards, bound) & component.vpc_bits.get(other, 0) if other else 0
     if route.kind == "nat-gateway":
         gateway = component.world.estate.nat_gateways.get(route.target)
-        # A private NAT gateway (or one that is not known) sends on by its own subnet's routes, which is not looked into.
+        # A private NAT gateway (or one that is not known) sends on by its own subnet's routes, which is not looked
+        # into.
         private_one = gateway is None or not gateway.is_public
         return component.inside(towards, bound) if upper and private_one else 0
     if route.kind == "transit-gateway":
@@ -212,7 +211,8 @@ def _led(
 def behind_attachment(world: World, attachment: TransitAttachment) -> tuple[Intervals, Intervals]:
     """Where traffic goes that a transit gateway hands to a VPC: (stays in the VPC, may go elsewhere).
 
-    The tables of the attachment's own subnets decide (TGW, *Amazon VPC attachments*): a firewall, another gateway or the
+    The tables of the attachment's own subnets decide (TGW, *Amazon VPC attachments*): a firewall, another gateway or
+    the
     transit gateway again may stand there; that is not followed any further. Both sets overlap where tables differ.
     """
     name = ("behind attachment", attachment.id)
@@ -283,9 +283,7 @@ def attachment_of(gateway: TransitGateway, vpc: str) -> TransitAttachment | None
     return next((one for one in gateway.attachments if one.kind == "vpc" and one.resource == vpc and one.active), None)
 
 
-def transit(
-    world: World, gateway: str, vpc: str, bound: Bound
-) -> list[tuple[Intervals, TransitAttachment | None]]:
+def transit(world: World, gateway: str, vpc: str, bound: Bound) -> list[tuple[Intervals, TransitAttachment | None]]:
     """Where a transit gateway takes traffic that enters from a VPC: (addresses, attachment to a VPC).
 
     Attachment None = anywhere (something on the way is not known): in the upper bound only.
@@ -358,9 +356,7 @@ def outward(world: World, subnet: str, vpc: str, bound: Bound) -> Outward:
     return found
 
 
-def _lead_out(
-    world: World, found: Outward, addresses: Intervals, route: Route, vpc: str, bound: Bound
-) -> None:
+def _lead_out(world: World, found: Outward, addresses: Intervals, route: Route, vpc: str, bound: Bound) -> None:
     own = world.estate.vpcs.get(vpc)
     if route.kind in ("unmodelled", "unknown") or not route.certain:
         found.hidden = found.hidden | addresses

@@ -104,7 +104,13 @@ def _unknown_of(rule: Rule) -> str:
 
 
 def _matches(
-    world: World, interface: Interface, direction: Direction, rule: Rule, address: int, peer: Interface | None, service: int
+    world: World,
+    interface: Interface,
+    direction: Direction,
+    rule: Rule,
+    address: int,
+    peer: Interface | None,
+    service: int,
 ) -> Passes:
     if not rule.service[0] <= service <= rule.service[1]:
         return "no"
@@ -158,7 +164,16 @@ def acl_hop(world: World, subnet: str, egress: bool, address: int, services: Int
             str(entry.number) if entry else None, entry.origin if entry else None, side, answer,
         )  # fmt: skip
     if says == "unknown":
-        return Hop("unknown", name, f"entries of {name} are not known: {what} may be stopped", "unknown", None, None, side, answer)
+        return Hop(
+            "unknown",
+            name,
+            f"entries of {name} are not known: {what} may be stopped",
+            "unknown",
+            None,
+            None,
+            side,
+            answer,
+        )
     by = f"entry {entry.number}" if entry is not None else "its final deny"
     return Hop(
         "network-acl", name, f"{name} denies {what} by {by}", "no", str(entry.number) if entry else "*",
@@ -188,7 +203,9 @@ def route_hop(world: World, here: Interface, address: int, there: Interface | No
     }[passes]
     if route.kind == "blackhole":
         text = f"{name} drops {way}{show_address(address)}: the route's target {route.target} is gone (blackhole)"
-    return Hop("route" if passes != "unknown" else "not-modelled", name, text, passes, route.target, route.origin, None, answer)
+    return Hop(
+        "route" if passes != "unknown" else "not-modelled", name, text, passes, route.target, route.origin, None, answer
+    )
 
 
 def _route_passes(world: World, here: Interface, route: Route, address: int, there: Interface | None) -> Passes:
@@ -323,10 +340,13 @@ def _public_hop(world: World, target: Interface, address: int) -> Hop:
     if public is not None:
         return Hop("public-address", target.id, f"{show_address(public)} is {interface_label(target)}", "yes")
     if target.public_unknown or (target.public and target.wide):
-        text = f"whether {interface_label(target)} has a public address is not known: {target.public_unknown or 'value'}"
+        text = (
+            f"whether {interface_label(target)} has a public address is not known: {target.public_unknown or 'value'}"
+        )
         return Hop("unknown", target.id, text, "unknown" if not target.public else "yes")
     if target.vpc in world.accelerated_vpcs:
-        text = f"{interface_label(target)} has no public address, but an accelerator in {target.vpc} may bring clients to it"
+        label = interface_label(target)
+        text = f"{label} has no public address, but an accelerator in {target.vpc} may bring clients to it"
         return Hop("not-modelled", target.id, text, "unknown")
     return Hop("public-address", target.id, f"{interface_label(target)} has no public address", "no")
 
@@ -358,7 +378,9 @@ def _departure(world: World, packet: Packet, ephemeral: Span, answered: bool) ->
     back = answers(service, ephemeral)
     if answered and back:
         if edge_routed(world, source.vpc):
-            text = f"an ingress route table of {source.vpc} may take the answer elsewhere first; that is not looked into"
+            text = (
+                f"an ingress route table of {source.vpc} may take the answer elsewhere first; that is not looked into"
+            )
             yield Hop("not-modelled", source.vpc, text, "unknown", answer=True)
         yield acl_hop(world, source.subnet, False, packet.target_address, back, answer=True)
 
@@ -382,7 +404,9 @@ def _nat_hops(
     if not gateway.public:
         yield Hop("public-address", id, f"the public address of {id} is not known", "unknown")
     if answered:
-        yield acl_hop(world, gateway.subnet, False, packet.target_address, answers(service, (1024, 65_535)), answer=True)
+        yield acl_hop(
+            world, gateway.subnet, False, packet.target_address, answers(service, (1024, 65_535)), answer=True
+        )
         if crossing:
             yield acl_hop(world, gateway.subnet, True, packet.source_address, answers(service, ephemeral), answer=True)
 
@@ -440,9 +464,9 @@ def admitting_rules(world: World, packet: Packet, direction: Direction) -> list[
     for name in interface.groups:
         group = world.estate.groups.get(name)
         for rule in group.rules if group is not None else ():
-            if rule.direction == direction:
-                if _matches(world, interface, direction, rule, address, peer, packet.service) == "yes":
-                    found.append(rule)
+            mine = rule.direction == direction
+            if mine and _matches(world, interface, direction, rule, address, peer, packet.service) == "yes":
+                found.append(rule)
     return found
 
 

@@ -180,9 +180,7 @@ class Watched:
         found = outside & INTERNET if self.public else EMPTY
         private = outside & PRIVATE
         if private:
-            vpcs = {
-                cls.key.vpc for component, bits in self.targets.items() for cls in component.classes_in(bits)
-            }
+            vpcs = {cls.key.vpc for component, bits in self.targets.items() for cls in component.classes_in(bits)}
             found = found | (private & union(hidden_sources(world, vpc) for vpc in vpcs))
         return found
 
@@ -220,7 +218,8 @@ class Watched:
         self.ends = None
         if packet is not None:
             self.ends = (
-                End(world, packet.source, packet.source_address), End(world, packet.target, packet.target_address)
+                End(world, packet.source, packet.source_address),
+                End(world, packet.target, packet.target_address),
             )
         if self.simple and finding.nobody is None and finding.outcome is not Outcome.CANNOT_TELL:
             grows = (self.question.must == "reach") == (finding.outcome is Outcome.BROKEN)
@@ -301,9 +300,7 @@ class Watched:
         still = must.unopened(self.question, *sides[0], *sides[1], Bound.UPPER)
         return next(still, None) is not None
 
-    def _part(
-        self, change: Change, components: tuple[Component, ...]
-    ) -> tuple[Ends, Intervals, Ends, Intervals]:
+    def _part(self, change: Change, components: tuple[Component, ...]) -> tuple[Ends, Intervals, Ends, Intervals]:
         """Sources, outside sources, targets and outside targets between which the rule can matter, or more."""
         sources, targets = self.sources, self.targets
         outside = self.outside

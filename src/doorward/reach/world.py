@@ -101,7 +101,8 @@ class Component:
         """Ordinal (in ``interfaces``) of the interface of every endpoint."""
         self.points = len(known)
         self.wide = [span for span, _ in wide]
-        """Ranges of the endpoints behind the points (numbers ``points`` …): unknown addresses and delegated prefixes."""
+        """Ranges of the endpoints behind the points (numbers ``points`` …): unknown addresses and delegated
+        prefixes."""
         self.unknown_wide = [span in self.interfaces[ordinal].wide for span, ordinal in wide]
         self.owner.extend(ordinal for _, ordinal in wide)
         self.count = len(self.owner)
@@ -195,7 +196,7 @@ class Component:
     @cached_property
     def vpc_bits(self) -> dict[str, int]:
         """VPC id → its endpoints."""
-        found: dict[str, int] = {vpc: 0 for vpc in self.vpcs}
+        found: dict[str, int] = dict.fromkeys(self.vpcs, 0)
         for subnet, bits in self.subnet_bits.items():
             found[self.by_subnet[subnet][0].key.vpc] |= bits
         return found
@@ -405,7 +406,9 @@ class World:
     def balancer_of(self) -> dict[str, str]:
         """Interface id → id of the load balancer that owns it."""
         return {
-            interface: balancer.id for balancer in self.estate.load_balancers.values() for interface in balancer.interfaces
+            interface: balancer.id
+            for balancer in self.estate.load_balancers.values()
+            for interface in balancer.interfaces
         }
 
     def balancer(self, id: str) -> LoadBalancer:
@@ -453,7 +456,11 @@ class World:
                 route.kind in ("unmodelled", "unknown")
                 or not route.certain
                 or (route.kind == "transit-gateway" and not self._attached(route.target))
-                or (isinstance(route.destination, str) and route.kind != "endpoint" and not self._listed(route.destination))
+                or (
+                    isinstance(route.destination, str)
+                    and route.kind != "endpoint"
+                    and not self._listed(route.destination)
+                )
                 for route in table.routes
             ):
                 found.add(table.vpc)
@@ -473,9 +480,7 @@ class World:
     @cached_property
     def accelerated_vpcs(self) -> frozenset[str]:
         """VPCs in which Global Accelerator has an interface."""
-        return frozenset(
-            one.vpc for one in self.estate.interfaces.values() if one.kind == "global_accelerator_managed"
-        )
+        return frozenset(one.vpc for one in self.estate.interfaces.values() if one.kind == "global_accelerator_managed")
 
     @cached_property
     def attached_subnets(self) -> frozenset[str]:

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from doorward.console.options import During, OptionalEstate, Output, Picture, RepairOption, ReportFormat, ReportFormatOption
+from doorward.console.options import (
+    During,
+    OptionalEstate,
+    Output,
+    Picture,
+    RepairOption,
+    ReportFormat,
+    ReportFormatOption,
+)
 from doorward.console.shell import verb
 
 

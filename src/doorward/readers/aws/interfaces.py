@@ -90,7 +90,8 @@ class InterfaceReader:
             Interface,
             (
                 id, share(vpc, vpc), share(subnet, subnet), groups, addresses, public, share(kind, kind), name,
-                share(description, description) if description else "", instance, tags, None, (), None, (), None, device,
+                share(description, description) if description else "", instance, tags, None, (), None, (), None,
+                device,
             ),
         )  # fmt: skip
 
