@@ -21,17 +21,20 @@ def tried(world: World) -> int:
             for source in here.classes:
                 for target in there.classes:
                     for bound in Bound:
-                        sources = source.bits4
-                        targets = target.bits & there.public[bound] & there.v4
-                        for services in SERVICES:
-                            if not all_open(here, source, sources, there, target, targets, services, EPHEMERAL, bound):
-                                continue
-                            found += 1
-                            assert all(
-                                opens(here, one, there, other, services, EPHEMERAL, bound)
-                                for one in numbers_in(sources)
-                                for other in numbers_in(targets)
-                            )
+                        six = target.bits6 if world.has_internet_gateway(target.key.vpc, bound) else 0
+                        sides = ((source.bits4, target.bits4 & there.public[bound]), (source.bits6, six))
+                        for sources, targets in sides:
+                            for services in SERVICES:
+                                if not all_open(
+                                    here, source, sources, there, target, targets, services, EPHEMERAL, bound
+                                ):
+                                    continue
+                                found += 1
+                                assert all(
+                                    opens(here, one, there, other, services, EPHEMERAL, bound)
+                                    for one in numbers_in(sources)
+                                    for other in numbers_in(targets)
+                                )
     return found
 
 

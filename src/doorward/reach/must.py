@@ -147,16 +147,21 @@ def _could_open(there: Component, to: int, family: Family, bound: Bound) -> bool
 def _not_all_public(
     here: Component, mine: int, from_: int, there: Component, theirs: int, to: int, question: Question, bound: Bound
 ) -> Iterator[tuple[Cls, Cls]]:
-    """Pairs of classes of which not all surely have a public way in IPv4, found without trying each interface."""
-    addressable = to & there.public[bound] & there.v4
+    """Pairs of classes of which not all surely have a public way, found without trying each interface."""
+    family: Family = 4 if mine & here.v4 else 6
+    of_family = family_bits(there, family)
+    addressable = to & of_family & (there.public[bound] if family == 4 else there.all)
     for target in there.classes_in(theirs):
         known = addressable & target.bits
-        wanted = {there.owner[number] for number in numbers_in(theirs & target.bits & there.v4)}
+        if family == 6 and not there.world.has_internet_gateway(target.key.vpc, bound):
+            known = 0
+        wanted = {there.owner[number] for number in numbers_in(theirs & target.bits)}
         lacking = wanted - {there.owner[number] for number in numbers_in(known)}
         for source in here.classes_in(mine):
-            if not (theirs & target.bits4) or lacking or not all_open(
-                here, source, from_ & source.bits4, there, target, known, question.services, question.ephemeral, bound
-            ):  # fmt: skip
+            own = from_ & source.bits & family_bits(here, family)
+            if lacking or not all_open(
+                here, source, own, there, target, known, question.services, question.ephemeral, bound
+            ):
                 yield source, target
 
 

@@ -275,21 +275,24 @@ def all_open(
     here: Component, source: Cls, sources: int, there: Component, target: Cls, targets: int, services: Intervals,
     ephemeral: Span, bound: Bound,
 ) -> bool:  # fmt: skip
-    """Whether ``opens`` surely holds for every IPv4 endpoint of some sources and every addressable one of some targets.
+    """Whether ``opens`` surely holds for every endpoint of some sources and every one of some targets, of one family.
 
-    All at once, by sets: large sides would take a while pair by pair. False says nothing.
+    ``targets`` can be addressed. All at once, by sets: large sides would take a while pair by pair. False says nothing.
     """
-    mine = _known_publics(here, sources & here.public[Bound.LOWER])
-    theirs = _known_publics(there, targets)
-    asked = services & ALL_OF_FAMILY[4]
-    if theirs is None or not theirs or not asked:
+    six = bool(targets & there.v6)
+    if six and source.key.vpc == target.key.vpc:
         return False
-    direct = mine if mine is not None and not sources & ~here.public[Bound.LOWER] else None
+    mine = _own(here, sources) if six else _known_publics(here, sources & here.public[Bound.LOWER])
+    theirs = _own(there, targets) if six else _known_publics(there, targets)
+    asked = services & ALL_OF_FAMILY[6 if six else 4]
+    if not theirs or not asked:
+        return False
+    direct = mine if six or not sources & ~here.public[Bound.LOWER] else None
     left = asked
     for span in asked.spans:
         for piece in departures(here, source, span, bound, ephemeral):
-            ways = [direct] if direct is not None and theirs <= piece.direct4 else []
-            for one in piece.nat:
+            ways = [direct] if direct is not None and theirs <= (piece.direct6 if six else piece.direct4) else []
+            for one in () if six else piece.nat:
                 if not sources & ~one.sources and theirs <= one.addresses:
                     ways.append(Intervals((a, a) for a in here.world.estate.nat_gateways[one.gateway].public))
             if not any(ways):
@@ -298,6 +301,10 @@ def all_open(
                 if any(seen and seen <= admitted for seen in ways):
                     left = left - Intervals([(low, high)])
     return not left
+
+
+def _own(component: Component, endpoints: int) -> Intervals:
+    return Intervals(component.span_of(number) for number in numbers_in(endpoints))
 
 
 def _known_publics(component: Component, endpoints: int) -> Intervals | None:
