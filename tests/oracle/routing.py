@@ -156,7 +156,7 @@ def leads_to_vpc(world: World, subnet: str, target: Address, vpc: str, may: bool
     home = world.vpc_of(subnet)
     plain, hidden = how != "hidden", may and how != "plain" and vpc in component(world, home)
 
-    def judge(hop: Hop) -> bool:
+    def judge(place: str, hop: Hop) -> bool:
         if hop.kind in ("unknown", "hidden"):
             return hidden
         if hop.kind == "local":
@@ -166,16 +166,13 @@ def leads_to_vpc(world: World, subnet: str, target: Address, vpc: str, may: bool
             # Peering is not transitive: by a VPC that is not in the estate nothing comes to one that is.
             return plain and home != vpc and known in active_peerings(world, home, vpc)
         if hop.kind == "tgw":
-            return over_transit(hop.target)
+            zone = attached_zone(world, hop.target, place)
+            if zone is False or (zone is None and not may):
+                return False
+            return transit_sends(world, hop.target, home, target, may, lambda then: arrives(hop.target, then))
         if hop.kind == "nat":
             return hidden and behind_nat(hop.target)
         return False  # internet and egress-only gateways, blackholes, no route
-
-    def over_transit(name: str) -> bool:
-        zone = attached_zone(world, name, subnet)
-        if zone is False or (zone is None and not may):
-            return False
-        return transit_sends(world, name, home, target, may, lambda hop: arrives(name, hop))
 
     def arrives(name: str, hop: Hop) -> bool:
         if hop.kind == "unknown":
@@ -200,10 +197,19 @@ def leads_to_vpc(world: World, subnet: str, target: Address, vpc: str, may: bool
         gateway = world.one("NatGateways", "NatGatewayId", name)
         if gateway is None or gateway.get("ConnectivityType") == "private":
             return True
-        ways = hops(world, gateway["SubnetId"], target)
-        return any(hop.kind != "nat" and leads_to_vpc(world, gateway["SubnetId"], target, vpc, True) for hop in ways)
+        away = [hop for hop in hops(world, gateway["SubnetId"], target) if hop.kind != "nat"]
+        return leads_on(gateway["SubnetId"], away)
 
-    return along(world, subnet, target, may, judge)
+    def leads_on(place: str, away: list[Hop]) -> bool:
+        if how == "hidden":  # what is plain behind a NAT gateway is still hidden behind it
+            known = ("local", "pcx", "tgw")
+            return any(
+                leads_to_vpc(world, place, target, vpc, True, "plain") if hop.kind in known else judge(place, hop)
+                for hop in away
+            ) or any(judge(place, hop) for hop in away)
+        return any(judge(place, hop) for hop in away)
+
+    return along(world, subnet, target, may, lambda hop: judge(subnet, hop))
 
 
 @remembered
