@@ -55,7 +55,7 @@ def all_pairs(estate: Estate) -> Any:
     """Who can open what on whom, for every two interfaces."""
     from doorward import api
 
-    return api.all_pairs(estate)  # type: ignore[attr-defined]
+    return api.all_pairs(estate)
 
 
 def watch(contracts: Iterable[Any], estate: Estate) -> Any:

@@ -73,7 +73,7 @@ class _Gate:
         if before is Outcome.KEPT and made.outcome is not Outcome.KEPT:
             made = replace(made, reasons=(*self._blamed(contract, made), *made.reasons))
         made = self._during(contract, made)
-        return replace(made, established=self._established(made, before_question))
+        return replace(made, established=self._established(contract, made, before_question))
 
     def _before(self, contract: Contract, after: Outcome) -> tuple[Outcome, Question | None]:
         if not self.changes:
@@ -231,18 +231,15 @@ class _Gate:
 
     # --- established connections --------------------------------------------------------------------------------
 
-    def _established(self, made: Verdict, before: Question | None) -> Outcome:
+    def _established(self, contract: Contract, made: Verdict, before: Question | None) -> Outcome | None:
         """What happens to connections that are open when the plan is applied.
 
         Removing a rule leaves tracked connections alone and cuts untracked ones (EC2 User Guide, *Security group
         connection tracking*); ACLs and routes know no connections.
         """
-        if (
-            made.outcome is not Outcome.BROKEN
-            or made.before is not Outcome.KEPT
-            or made.witness is None
-            or before is None
-        ):
+        if contract.must != "reach" or made.before is not Outcome.KEPT:
+            return None  # there was nothing open that should stay
+        if made.outcome is not Outcome.BROKEN or made.witness is None or before is None:
             return made.outcome
         if any(reason.kind not in ("security-group",) for reason in made.reasons):
             return Outcome.BROKEN

@@ -159,8 +159,11 @@ def _not_all_public(
         lacking = wanted - {there.owner[number] for number in numbers_in(known)}
         for source in here.classes_in(mine):
             own = from_ & source.bits & family_bits(here, family)
-            if lacking or not all_open(
-                here, source, own, there, target, known, question.services, question.ephemeral, bound
+            direct = here.public[Bound.LOWER] if family == 4 else own
+            if lacking or not all(
+                all_open(here, source, part, there, target, known, question.services, question.ephemeral, bound)
+                for part in (own & direct, own & ~direct)
+                if part
             ):
                 yield source, target
 
@@ -265,9 +268,7 @@ def _from_internet(
 ) -> Iterator[Packet]:
     asked = address_families(public)
     judged = [family for family in asked if question.services & ALL_OF_FAMILY[family]]
-    addressable = {
-        family: _addressable(component, to, family, bound) for family in judged
-    }
+    addressable = {family: _addressable(component, to, family, bound) for family in judged}
     whole = union_bits(addressable.values())
     for cls in component.classes_in(to):
         for number in numbers_in(_unaddressed(component, to & cls.bits, whole)):

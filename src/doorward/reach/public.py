@@ -94,9 +94,7 @@ def _leaves(component: Component, endpoint: int, vpc: str) -> bool:
     return component.span_of(endpoint)[0] < V6 or component.interface_of(endpoint).vpc != vpc
 
 
-def public_packets(
-    world: World, sources: Ends, targets: Ends, services: Intervals, bound: Bound
-) -> Iterator[Packet]:
+def public_packets(world: World, sources: Ends, targets: Ends, services: Intervals, bound: Bound) -> Iterator[Packet]:
     """First packets that arrive by path D."""
     for there, bits in targets.items():
         for cls in there.classes_in(bits):
@@ -117,9 +115,7 @@ def public_packets(
                         yield from _to_endpoint(senders, there, target, wanted, bound)
 
 
-def _senders(
-    sources: Ends, heard: Intervals, bound: Bound, near: str | None
-) -> Iterator[tuple[Component, int, Cls]]:
+def _senders(sources: Ends, heard: Intervals, bound: Bound, near: str | None) -> Iterator[tuple[Component, int, Cls]]:
     """Classes of sources that could be seen as one of some addresses."""
     for here, bits in sources.items():
         starts, owners, broad = _seen_index(here, bound, near is not None)

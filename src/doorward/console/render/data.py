@@ -12,6 +12,7 @@ from typing import Any
 from doorward.console.render.sheet import Sheet
 from doorward.console.render.words import end_name
 from doorward.model.addresses import networks, show_address
+from doorward.model.estate import Notice
 from doorward.model.services import show_services, show_span
 from doorward.model.verdict import Edit, Explanation, Exposed, Flow, FlowDiff, Hop, Reason, Verdict, Witness
 
@@ -120,7 +121,7 @@ def edit_data(edit: Edit) -> dict[str, Any]:
     }
 
 
-def exposure_json(found: Iterable[Exposed]) -> str:
+def exposure_json(found: Iterable[Exposed], notices: Iterable[Notice] = ()) -> str:
     """What the internet can open."""
     return dumps({
         "version": VERSION,
@@ -138,6 +139,7 @@ def exposure_json(found: Iterable[Exposed]) -> str:
             }
             for one in found
         ],
+        "notices": [{"resource": one.resource, "text": one.text} for one in dict.fromkeys(notices)],
     })  # fmt: skip
 
 

@@ -13,7 +13,6 @@ from doorward.console.render.clean import clean, xml
 from doorward.console.render.sheet import WORDS, Names
 from doorward.console.render.words import KIND_WORDS, place_text
 from doorward.contracts.contract import Must
-from doorward.model.addresses import show_address
 from doorward.model.services import show_span
 from doorward.model.verdict import Explanation, Hop, Outcome, Reason, Verdict
 
@@ -114,7 +113,7 @@ def explanation_svg(found: Explanation, names: Names | None = None) -> str:
 
 def _end(names: Names, id: str, address: int) -> tuple[str, str]:
     name = names.short(id)
-    shown = show_address(address)
+    shown = names.place(id, address)
     return name, f"{id} · {shown}" if name != id else shown
 
 

@@ -12,7 +12,9 @@ from functools import cached_property
 from typing import Any, Literal
 
 from doorward.contracts.contract import Contract
+from doorward.model.addresses import show_address, show_addresses
 from doorward.model.estate import Estate, Interface, Notice
+from doorward.model.intervals import Intervals
 from doorward.model.rules import Group
 from doorward.model.verdict import Outcome, Report, Verdict, worst
 
@@ -59,6 +61,15 @@ class Names:
         instance = getattr(self.element(element.instance), "name", "") if element.instance else ""
         groups = [group.name for one in element.groups if (group := self.group(one)) is not None and group.name]
         return instance or (f"interface in {', '.join(groups)}" if groups else id)
+
+    def place(self, id: str, address: int) -> str:
+        """The address of an end of a packet, or the range of one that is not known."""
+        interface = self.element(id)
+        if isinstance(interface, Interface):
+            for first, last in interface.wide:
+                if first <= address <= last:
+                    return f"an address in {show_addresses(Intervals([(first, last)]))}"
+        return show_address(address) if address else "an address that is not known"
 
     def address(self, id: str) -> str | None:
         """The Terraform address of an element, when known."""

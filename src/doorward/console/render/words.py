@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from doorward.console.render.sheet import WORDS, Names, Sheet
 from doorward.contracts.contract import Contract
-from doorward.model.addresses import INTERNET, show_address
+from doorward.model.addresses import INTERNET
 from doorward.model.services import show_services, show_span
 from doorward.model.verdict import Edit, Hop, Outcome, Reason, Verdict, Witness
 
@@ -39,8 +39,8 @@ def end_name(id: str, address: int) -> str:
 
 
 def end_text(id: str, address: int, names: Names) -> str:
-    """One end of a packet in words."""
-    return f"{names.label(end_name(id, address))} {show_address(address)}"
+    """One end of a packet in words; of an address that is not known yet, the range that it will be in."""
+    return f"{names.label(end_name(id, address))} {names.place(id, address)}"
 
 
 def witness_text(witness: Witness, names: Names) -> str:

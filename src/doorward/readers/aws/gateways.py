@@ -101,9 +101,10 @@ def attach_gateways(
                 "`aws ec2 describe-internet-gateways`", id,
             )  # fmt: skip
         if not context.covers(id, "VpnGateways") and id not in hidden:
+            hidden[id].setdefault(f"virtual private gateway of {id}, not known")
             context.notice(
-                "VpnGateways", "were not read: VPCs whose routes lead to none are taken to have none; add "
-                "`aws ec2 describe-vpn-gateways`",
+                "VpnGateways", "were not read: whether VPCs have one, behind which private addresses may lie, is not "
+                "known; add `aws ec2 describe-vpn-gateways`",
             )  # fmt: skip
         made[id] = replace(
             vpc, internet_gateways=tuple(internet.get(id, ())), egress_only_gateways=tuple(egress.get(id, ())),
