@@ -219,7 +219,10 @@ def _notices(before: Estate, after: Estate) -> Iterator[str]:
             more = f" and {len(only) - 5} more" if len(only) > 5 else ""
             yield f"{len(only)} interface{'s are' if len(only) > 1 else ' is'} {word}: {', '.join(only[:5])}{more}"
     if before.notices or after.notices:
-        yield "flows are those that are certain in both estates; what is not modelled is named by doorward check (of a plan: doorward gate)"
+        yield (
+            "flows are those that are certain in both estates; what is not modelled is named by doorward check "
+            "(of a plan: doorward gate)"
+        )
 
 
 # --- private flows ----------------------------------------------------------------------------------------------
