@@ -18,7 +18,7 @@ from doorward.model.rules import GroupPeer
 from doorward.model.services import ALL_OF_FAMILY, BLOCK, TCP, UDP, block
 from doorward.reach import acls
 from doorward.reach.border import arrivals
-from doorward.reach.ends import Ends, pairs
+from doorward.reach.ends import Ends, accepts, pairs
 from doorward.reach.packet import OUTSIDE, Packet
 from doorward.reach.policy import Policy, policy
 from doorward.reach.private import flows, pick
@@ -189,7 +189,8 @@ def balanced_packets(
                 to = target_endpoints(component, one) & bits
                 traffic = services & one.traffic
                 for cls in component.classes_in(to if traffic else 0):
-                    yield from _carried(world, component, one, to & cls.bits, traffic, sources, outside, bound)
+                    heard = traffic & accepts(world, cls, bound)
+                    yield from _carried(world, component, one, to & cls.bits, heard, sources, outside, bound)
 
 
 def _carried(

@@ -67,8 +67,8 @@ def nobody_to_judge(world: World, question: Question) -> str | None:
             return f"nothing in '{name}' has an interface: there is nobody to judge"
     if question.must == "only-from" or question.sources.outside or question.targets.outside:
         return None
-    owners = [_owners(world, question.sources), _owners(world, question.targets)]
-    if len(owners[0]) == 1 and owners[0] == owners[1]:
+    owners = _owners(world, question.targets)
+    if len(owners) == 1 and owners == _owners(world, question.sources):
         return SAME
     return None
 

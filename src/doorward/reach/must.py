@@ -197,6 +197,8 @@ def _without_family(
     here: Component, from_: int, there: Component, to: int, question: Question, judged: list[Family]
 ) -> Iterator[Packet]:
     """Pairs that have no family in common on which there is anything to judge."""
+    if 4 in judged and not from_ & here.v6 and not to & there.v6:
+        return
     mine, theirs = _signatures(here, from_), _signatures(there, to)
     for ours, sources in mine.items():
         for other, targets in theirs.items():
@@ -452,6 +454,13 @@ def _behind(
             to = target_endpoints(component, one)
             if not to:
                 continue
+            for cls in component.classes_in(to):
+                # A balancer behind a balancer accepts only what it listens on.
+                silent = (one.health | one.traffic) - accepts(world, cls, bound)
+                if cls.key.owner and silent:
+                    source, target = pick(component, bits, to & cls.bits)
+                    packet = _packet(component, source, component, target, silent.first)
+                    yield packet._replace(via=cls.key.owner, part="listener")
             checks = one.health if one.preserved else one.health | one.traffic
             for lack in lacks(component, bits, to, checks, question.ephemeral, bound):
                 mine, theirs = (lack.mine, lack.theirs) if lack.direction == "egress" else (lack.theirs, lack.mine)

@@ -18,7 +18,7 @@ from doorward.errors import InvalidInput
 from doorward.model.addresses import parse_network
 from doorward.model.intervals import Span
 from doorward.model.rules import AnyPeer, Direction, Group, GroupPeer, Peer, PrefixListPeer, Rule, Rules
-from doorward.model.services import rule_span
+from doorward.model.services import BLOCK, TCP, rule_span
 from doorward.readers.aws.context import Context, conflict, tags_of
 from doorward.readers.aws.layout import ABSENT, EXPECTED, Answer
 from doorward.readers.aws.shapes import (
@@ -112,21 +112,19 @@ class RuleReader:
         if heads is None:
             raw = ingress if direction == "ingress" else egress
             listed = decoded(_heads.decode, memoryview(raw), f"{answer.where}: security group {id}", EXPECTED)
-            known, span_of = self._spans.get, self.span
-            heads = self._heads[id, direction] = [
-                (
-                    known((head.ip_protocol, head.from_port, head.to_port))
-                    or span_of(head.ip_protocol, head.from_port, head.to_port, answer, id),
-                    head,
-                )
-                for head in listed or ()
-            ]
+            heads = self._heads[id, direction] = [(self._head_span(head, answer, id), head) for head in listed or ()]
         made: list[Rule] = []
         ids = self.rule_ids(id)
         for span, head in heads:
             if span[0] <= asked[1] and asked[0] <= span[1]:
                 self._permission(made, direction, span, self._whole(head, answer, id), answer, id, owner, ids)
         return tuple(made)
+
+    def _head_span(self, head: PermissionHead, answer: Answer, id: str) -> Span:
+        low, high = head.from_port, head.to_port
+        if head.ip_protocol == "tcp" and low is not None and high is not None and 0 <= low <= high < BLOCK:
+            return TCP * BLOCK + low, TCP * BLOCK + high  # nearly all rules: not worth a look-up
+        return self.span(head.ip_protocol, low, high, answer, id)
 
     @staticmethod
     def _whole(head: PermissionHead, answer: Answer, id: str) -> Permission:
