@@ -266,6 +266,21 @@ def nat_way_in_denied() -> tuple[Json, Json]:
     return behind_nat(denied), reach("interface:eni-a1", "internet:v4")
 
 
+def nat_one_port_denied() -> tuple[Json, Json]:
+    """Broken: the ACL of the NAT gateway's subnet stops one port of three; packets on the others leave."""
+    denied = entry(50, egress=False, allow=False, protocol="6", PortRange={"From": 443, "To": 443})
+    contract = {"must": "never-reach", "from": "interface:eni-a1", "to": "internet:v4", "service": "tcp/443-445"}
+    return behind_nat(denied), contract
+
+
+def nat_hands_on_to_a_peer() -> tuple[Json, Json]:
+    """Cannot tell: a NAT gateway hands private destinations on by its own subnet's table (*NAT gateway use cases*)."""
+    estate = behind_nat(entry(50, egress=False, allow=True))
+    add_peering(estate, "active")
+    add_route(estate, "rtb-outer", "10.0.1.0/24", VpcPeeringConnectionId="pcx-0")
+    return estate, {"must": "never-reach", "from": "interface:eni-a1", "to": "10.0.1.5/32", "service": "tcp/443"}
+
+
 def nat_answer_denied() -> tuple[Json, Json]:
     """Broken: answers to a NAT gateway come on 1024-65535, whatever range the contract names."""
     denied = entry(50, egress=False, allow=False, protocol="6", cidr="8.8.8.0/24", PortRange={"From": 1024, "To": 2000})
@@ -579,6 +594,8 @@ CORNERS: dict[str, tuple[Corner, str]] = {
     "outbound reference over a transit gateway": (outbound_reference_over_transit, "broken"),
     "NAT": (nat_plain, "kept"),
     "NAT, way in denied": (nat_way_in_denied, "broken"),
+    "NAT, one port denied": (nat_one_port_denied, "broken"),
+    "NAT hands on to a peer": (nat_hands_on_to_a_peer, "cannot-tell"),
     "NAT, answer denied": (nat_answer_denied, "broken"),
     "NAT, other protocol": (nat_other_protocol, "broken"),
     "reference to the balancer's group": (reference_to_balancer, "kept"),
