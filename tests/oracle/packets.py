@@ -458,6 +458,8 @@ def node_to_target(world: World, client: Address, way: Way, ports: Ports | None,
     node, target = world.nics[way.node], world.nics[way.target]
     if client.family != way.address.family:
         return False  # then the balancer's own address is used
+    if not accepts(world, way.target, way.back, may):
+        return False
     if not groups_admit(world, way.node, False, way.address, way.back, True, may):
         return False
     # Nothing crosses a border when all three are in one subnet. Whether the ACL is asked when only a node of the
