@@ -279,17 +279,15 @@ def admitted_clients(
     """Clients whose packets a target admits when they come through a balancer: (endpoints, outside addresses).
 
     A reference to one of the balancer's own groups admits every client (ELB, *Security groups for your Network Load
-    Balancer*: referencing works with client IP preservation).
+    Balancer*); a reference to the clients' groups admits none of them: "use the client CIDR blocks instead" (ELB,
+    *Target groups for your Network Load Balancers*).
     """
     rules = policy(component, cls, "ingress", bound)
-    if _references(rules, balancer, span):
-        bits, addresses = component.all, Intervals(FAMILY_ALL.values())
-    else:
-        bits, addresses = component.all, Intervals(FAMILY_ALL.values())
-        for cell in rules.cells(span):
-            bits &= cell.bits
+    addresses = Intervals(FAMILY_ALL.values())
+    if not _references(rules, balancer, span):
         for outside in rules.outside(span):
             addresses = addresses & outside.addresses
+    bits = component.inside(addresses, bound)
     same = component.subnet_bits[cls.key.subnet]
     nodes = component.world.estate.interfaces
     if bound is Bound.UPPER and any(nodes[id].subnet == cls.key.subnet for id in balancer.interfaces if id in nodes):

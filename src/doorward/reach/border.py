@@ -66,11 +66,8 @@ def cut(span: Span, *layers: list[AddressCell]) -> list[AddressCell]:
             while k < len(layer) and layer[k].first <= high:
                 first, last, addresses = layer[k]
                 both = have if not have.spans or addresses == EVERYWHERE else _meet(have, addresses)
-                first, last = max(low, first), min(high, last)
-                if pieces and pieces[-1].addresses is both and pieces[-1].last == first - 1 and first > low:
-                    pieces[-1] = AddressCell(pieces[-1].first, last, both)
-                else:
-                    pieces.append(AddressCell(first, last, both))
+                # Equal neighbours stay apart: some layers are there for their edges only.
+                pieces.append(AddressCell(max(low, first), min(high, last), both))
                 k += 1
         current = pieces
     return current

@@ -38,7 +38,7 @@ def judge(world: World, question: Question) -> Finding:
     beyond = question.targets.outside
     if beyond and beyond <= LINK_LOCAL:
         return Finding(Outcome.CANNOT_TELL, None, UNFILTERED)
-    if nobody == SAME:
+    if nobody == SAME or (nobody is not None and _empty_side(world, question)):
         return Finding(Outcome.CANNOT_TELL, None, nobody)
     if question.must == "reach":
         doubtful = must.missing(world, question, Bound.LOWER)
@@ -71,6 +71,12 @@ def nobody_to_judge(world: World, question: Question) -> str | None:
     if len(owners) == 1 and owners == _owners(world, question.sources):
         return SAME
     return None
+
+
+def _empty_side(world: World, question: Question) -> bool:
+    """Whether a whole side has neither an interface nor an outside address."""
+    sides = [question.targets] if question.must == "only-from" else [question.sources, question.targets]
+    return any(not side.outside and not ends_of(world, side, Bound.UPPER) for side in sides)
 
 
 def _owners(world: World, side: Side) -> set[str]:

@@ -133,6 +133,7 @@ def private(component: Component, subnet: str, vpc: str, bound: Bound) -> int:
     if found is None:
         world = component.world
         found = component.subnet_bits.get(subnet, 0)
+        component.cache[name] = found  # for tables that lead in a circle by NAT gateways
         for leg in legs(world, table_of(world, subnet), vpc):
             bits = [_led(component, leg.addresses, route, subnet, vpc, bound) for route in leg.candidates]
             found |= union_bits(bits) if bound is Bound.UPPER else reduce(and_, bits)
@@ -152,19 +153,28 @@ def uncertain(component: Component, subnet: str, vpc: str) -> int:
         found = 0
         for leg in legs(component.world, table_of(component.world, subnet), vpc):
             for route in leg.candidates:
-                found |= component.inside(leg.addresses & _through_hidden(component.world, route, vpc), Bound.UPPER)
+                if route.kind == "nat-gateway" and route.certain:
+                    found |= _handed_on(component, leg.addresses, route)
+                else:
+                    hidden = leg.addresses & _through_hidden(component.world, route, vpc)
+                    found |= component.inside(hidden, Bound.UPPER)
         component.cache[name] = found
     assert isinstance(found, int)
     return found
+
+
+def _handed_on(component: Component, towards: Intervals, route: Route) -> int:
+    """Private endpoints to which a NAT gateway may hand traffic on, by its own subnet's table, under its own address
+    (VPC User Guide, *NAT gateway use cases*): not looked into, so upper bound only."""
+    gateway = component.world.estate.nat_gateways.get(route.target)
+    reached = component.all if gateway is None else private(component, gateway.subnet, gateway.vpc, Bound.UPPER)
+    return component.inside(towards, Bound.UPPER) & reached
 
 
 def _through_hidden(world: World, route: Route, vpc: str) -> Intervals:
     """Of the destinations of a route, those behind a hop that is not looked into."""
     if route.kind in ("unmodelled", "unknown") or not route.certain:
         return EVERYWHERE
-    if route.kind == "nat-gateway":
-        gateway = world.estate.nat_gateways.get(route.target)
-        return EVERYWHERE if gateway is None or not gateway.is_public else EMPTY
     found = EMPTY
     if route.kind == "transit-gateway":
         for addresses, attachment in transit(world, route.target, vpc, Bound.UPPER):
@@ -182,11 +192,7 @@ def _led(component: Component, towards: Intervals, route: Route, subnet: str, vp
         other = peer_of(component.world, route.target, vpc)
         return component.inside(towards, bound) & component.vpc_bits.get(other, 0) if other else 0
     if route.kind == "nat-gateway":
-        gateway = component.world.estate.nat_gateways.get(route.target)
-        # A private NAT gateway (or one that is not known) sends on by its own subnet's routes, which is not looked
-        # into.
-        private_one = gateway is None or not gateway.is_public
-        return component.inside(towards, bound) if upper and private_one else 0
+        return _handed_on(component, towards, route) if upper else 0
     if route.kind == "transit-gateway":
         found = 0
         zone = in_attached_zone(component.world, route.target, vpc, subnet)

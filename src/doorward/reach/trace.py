@@ -434,11 +434,11 @@ def _balanced(world: World, packet: Packet, ephemeral: Span, answered: bool) -> 
         return
     yield Hop("load-balancer", packet.via or "", f"{balancer} passes the client's own packets to its targets", "yes")
     target = world.estate.interfaces[packet.target]
-    source = world.estate.interfaces.get(packet.source)
     service = Intervals.point(packet.service)
     yield acl_hop(world, target.subnet, False, packet.source_address, service)
     found = world.estate.load_balancers.get(packet.via or "")
-    hop = group_hop(world, target, "ingress", packet.source_address, source, packet.service)
+    # References to the clients' own groups never match behind a balancer.
+    hop = group_hop(world, target, "ingress", packet.source_address, None, packet.service)
     if hop.passes != "yes" and found is not None and found.groups:
         node = next((world.estate.interfaces[one] for one in found.interfaces if one in world.estate.interfaces), None)
         if node is not None:
