@@ -97,7 +97,8 @@ def representative(world: World, question: Question) -> Packet | None:
     """Some packet of a question whose packets all fare alike."""
     sources = ends_of(world, question.sources, Bound.UPPER)
     targets = ends_of(world, question.targets, Bound.UPPER)
-    service = question.services.first
+    common = parse_service("tcp/443").first
+    service = common if common in question.services else question.services.first
     outside, beyond = question.sources.outside, question.targets.outside
     for there, to in targets.items():
         target = (to & -to).bit_length() - 1

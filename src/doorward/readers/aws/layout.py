@@ -285,6 +285,12 @@ def _read_loosely(answer: Answer, data: Buffer, where: str) -> None:
             answer.keys |= {"Reservations"}
         parts = renamed
     known: set[str] = set(answer.keys)
+    if "resource_changes" in parts or ("terraform_version" in parts and "values" in parts):
+        raise InvalidInput(
+            "is what Terraform printed, not answers of the AWS API",
+            where=where,
+            hint="use doorward gate PLAN, doorward diff PLAN --estate …, or doorward explain … --plan PLAN",
+        )
     for key, raw in parts.items():
         found = FIELDS.get(key)
         if found is not None:
