@@ -195,7 +195,7 @@ def leads_to_vpc(world: World, subnet: str, target: Address, vpc: str, may: bool
         # A NAT gateway hands private destinations on by its own subnet's table (VPC guide, *NAT gateway use cases*);
         # the address it is seen under is not looked into, so this is possible, never certain.
         gateway = world.one("NatGateways", "NatGatewayId", name)
-        if gateway is None or gateway.get("ConnectivityType") == "private":
+        if gateway is None:
             return True
         away = [hop for hop in hops(world, gateway["SubnetId"], target) if hop.kind != "nat"]
         return leads_on(gateway["SubnetId"], away)

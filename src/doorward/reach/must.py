@@ -241,15 +241,30 @@ def _kinds(component: Component, cls: Cls, four: int, six: int) -> list[tuple[tu
     known = component.cache.get(name) if whole else None
     if known is not None:
         return known  # type: ignore[return-value]  # the cache holds many kinds; this key only ever this one
+    found: list[tuple[tuple[Family, ...], list[str]]]
+    if whole:
+        by_kind: dict[tuple[Family, ...], list[str]] = {}
+        for interface in cls.interfaces:
+            firsts = [first for first, _ in interface.addresses + interface.wide]
+            kind = address_kind(any(first < V6 for first in firsts), any(first >= V6 for first in firsts))
+            few = by_kind.setdefault(kind, [])
+            if kind and len(few) < 2:
+                few.append(interface.id)
+        found = component.cache[name] = [(kind, few) for kind, few in by_kind.items() if kind]
+        return found
     own4 = {component.owner[number] for number in numbers_in(four)}
     own6 = {component.owner[number] for number in numbers_in(six)}
     kinds: list[tuple[set[int], tuple[Family, ...]]] = [(own4 & own6, (4, 6)), (own4 - own6, (4,)), (own6 - own4, (6,))]
-    found = [
+    return [
         (kind, [component.interfaces[one].id for one in sorted(ordinals)[:2]]) for ordinals, kind in kinds if ordinals
     ]
-    if whole:
-        component.cache[name] = found
-    return found
+
+
+def address_kind(four: bool, six: bool) -> tuple[Family, ...]:
+    """The families that an interface has."""
+    own4: tuple[Family, ...] = (4,) if four else ()
+    own6: tuple[Family, ...] = (6,) if six else ()
+    return own4 + own6
 
 
 # --- over the border --------------------------------------------------------------------------------------------

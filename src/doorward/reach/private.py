@@ -66,7 +66,7 @@ def _side(
     back = answers(services, ephemeral)
     for cls in component.classes_in(mine):
         own = mine & cls.bits
-        need = theirs & ~_only(component, own, theirs)
+        need = theirs & ~_only(component, own, theirs) if theirs & cls.bits else theirs
         if not need:
             continue
         rules = policy(component, cls, direction, bound)
