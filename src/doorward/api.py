@@ -30,6 +30,8 @@ def _uncollected() -> Iterator[None]:
         yield
     finally:
         if was_on:
+            # What was made stays: freed by count as ever, but not walked again when collection begins.
+            gc.freeze()
             gc.enable()
 
 

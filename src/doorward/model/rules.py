@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple, TypeAlias
 
 from doorward.model.intervals import Span
+from doorward.model.services import ALL_SPAN
 
 Direction = Literal["ingress", "egress"]
 
@@ -59,6 +60,15 @@ class Rule(NamedTuple):
 
 
 Rules: TypeAlias = tuple[Rule, ...]
+
+
+WIDE = 1 << 18
+"""Spans of more services than this are cut from all rules of a direction, decoded once."""
+
+
+def _within(rules: Rules, span: Span) -> Rules:
+    first, last = span
+    return tuple(rule for rule in rules if rule.service[0] <= last and first <= rule.service[1])
 
 
 class Group:
@@ -121,15 +131,13 @@ class Group:
             self._parts = {}
         found = self._parts.get((direction, span))
         if found is None:
-            if self._rules is None and self._load_part is not None:
+            if self._rules is None and self._load_part is not None and (span == ALL_SPAN or span[1] - span[0] < WIDE):
                 found = self._load_part(direction, span)
+            elif self._rules is None and self._load_part is not None:
+                # Several wide spans are asked for in turn (one family, then the other): decode once.
+                found = _within(self.touching(direction, ALL_SPAN), span)
             else:
-                first, last = span
-                found = tuple(
-                    rule
-                    for rule in self.rules
-                    if rule.direction == direction and rule.service[0] <= last and first <= rule.service[1]
-                )
+                found = tuple(rule for rule in _within(self.rules, span) if rule.direction == direction)
             self._parts[direction, span] = found
         return found
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from doorward.model.addresses import FAMILY_ALL, V6
 from doorward.model.estate import Estate, Interface
 from doorward.model.intervals import Intervals, Span
-from doorward.model.rules import AnyPeer, GroupPeer, PrefixListPeer
-from doorward.model.services import ALL_OF_FAMILY, EPHEMERAL
+from doorward.model.rules import AnyPeer, GroupPeer, PrefixListPeer, Rule
+from doorward.model.services import ALL_OF_FAMILY, ALL_SPAN, EPHEMERAL
 from doorward.model.verdict import Exposed
 from doorward.reach import acls, routes
 from doorward.reach.border import arrivals, edge_routed
@@ -104,20 +104,27 @@ def _certain(component: Component, cls: Cls) -> bool:
         return False
     if world.estate.vpcs[key.vpc].maybe_internet_gateways:
         return False
-    lists = world.estate.prefix_lists
-    for name in key.groups:
+    return all(_settled(world, name) for name in key.groups)
+
+
+def _settled(world: World, name: str) -> bool:
+    """Whether all that a group lets in is known."""
+    key = ("settled", name)
+    found = world.cache.get(key)
+    if found is None:
         group = world.estate.groups.get(name)
-        if group is None:
-            return False
-        for rule in group.rules:
-            peer = rule.peer
-            if not rule.certain or isinstance(peer, AnyPeer):
-                return False
-            if isinstance(peer, PrefixListPeer) and (
-                peer.prefix_list not in lists or lists[peer.prefix_list].cidrs is None
-            ):
-                return False
-    return True
+        found = world.cache[key] = group is not None and all(
+            rule.certain and _known_peer(world, rule) for rule in group.touching("ingress", ALL_SPAN)
+        )
+    return bool(found)
+
+
+def _known_peer(world: World, rule: Rule) -> bool:
+    peer = rule.peer
+    if isinstance(peer, PrefixListPeer):
+        known = world.estate.prefix_lists.get(peer.prefix_list)
+        return known is not None and known.cidrs is not None
+    return not isinstance(peer, AnyPeer)
 
 
 def _public_part(world: World, addresses: Intervals, whole: Intervals) -> Intervals:
@@ -166,11 +173,8 @@ def _public(component: Component, interface: Interface, family: int, bits: int) 
 
 def _rules(component: Component, cls: Cls, sources: Intervals) -> tuple[str, ...]:
     found: dict[str, None] = {}
-    for rule in policy(component, cls, "ingress", Bound.UPPER).rules:
-        if isinstance(rule.peer, GroupPeer):
-            continue
-        if isinstance(rule.peer, AnyPeer | PrefixListPeer) or sources.meets(*rule.peer):
-            name = rule.id or rule.origin
-            if name:
-                found[name] = None
+    for rule in policy(component, cls, "ingress", Bound.UPPER).naming_internet(ALL_SPAN):
+        name = rule.id or rule.origin
+        if name and (isinstance(rule.peer, GroupPeer | AnyPeer | PrefixListPeer) or sources.meets(*rule.peer)):
+            found[name] = None
     return tuple(found)

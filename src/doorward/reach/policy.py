@@ -121,7 +121,30 @@ class Policy:
 
     def internet(self, span: Span) -> list[AddressCell]:
         """As ``outside``, of rules that name any address of the internet: what only names private ones is left out."""
-        return self._swept(span, _names_internet, self._public_cells)
+        if self.open:
+            return [AddressCell(*span, EVERYWHERE)]
+        found = self._public_cells.get(span)
+        if found is None:
+            found = self._public_cells[span] = self._sweep(span, self.naming_internet(span))
+        return found
+
+    def naming_internet(self, span: Span) -> list[Rule]:
+        """The rules that allow any of a span of services and name any address of the internet."""
+        return [rule for group in self.groups for rule in self._public_rules(group, span)]
+
+    def _public_rules(self, group: Group, span: Span) -> tuple[Rule, ...]:
+        """Of one group, shared by all policies that it is part of."""
+        cache = self.component.world.cache
+        name = ("public rules", group.id, self.direction, span, self.bound)
+        found = cache.get(name)
+        if found is None:
+            upper = self.bound is Bound.UPPER
+            found = cache[name] = tuple(
+                rule
+                for rule in group.touching(self.direction, span)
+                if (upper or rule.certain) and _names_internet(rule)
+            )
+        return found  # type: ignore[return-value]  # the cache holds many kinds; this key only ever this one
 
     def _swept(
         self, span: Span, wanted: Callable[[Rule], bool], cache: dict[Span, list[AddressCell]]

@@ -87,13 +87,14 @@ class Component:
         wide: list[tuple[Span, int]] = []
         for ordinal, interface in enumerate(self.interfaces):
             for span in interface.addresses:
-                if span[0] == span[1]:
-                    known.append(span[0])
+                first, last = span
+                if first == last:
+                    known.append(first)
                     owners.append(ordinal)
                 else:
                     wide.append((span, ordinal))
-            for span in interface.wide:
-                wide.append((span, ordinal))
+            if interface.wide:
+                wide.extend((span, ordinal) for span in interface.wide)
         order = sorted(range(len(known)), key=known.__getitem__)
         self.starts = [known[at] for at in order]
         """Address of every endpoint whose address is known, in order."""
@@ -125,13 +126,9 @@ class Component:
         self.classes: list[Cls] = []
         class_of_interface: list[Cls] = []
         for interface in self.interfaces:
-            plain = (
-                interface.kind != "nat_gateway"
-                and not interface.maybe_groups
-                and interface.groups_unknown is None
-                and interface.id not in balancer_of
-            )
-            quick = (id(interface.groups), interface.subnet, interface.vpc)
+            id_, vpc, subnet, groups, _, _, kind, _, _, _, _, _, maybe, unknown, _, _ = interface
+            plain = kind != "nat_gateway" and not maybe and unknown is None and id_ not in balancer_of
+            quick = (id(groups), subnet, vpc)
             found = alike.get(quick) if plain else None
             if found is None:
                 owner = "nat" if interface.kind == "nat_gateway" else balancer_of.get(interface.id, "")
