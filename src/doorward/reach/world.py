@@ -126,8 +126,13 @@ class Component:
         self.classes: list[Cls] = []
         class_of_interface: list[Cls] = []
         for interface in self.interfaces:
-            id_, vpc, subnet, groups, _, _, kind, _, _, _, _, _, maybe, unknown, _, _ = interface
-            plain = kind != "nat_gateway" and not maybe and unknown is None and id_ not in balancer_of
+            name, vpc, subnet, groups = interface[:4]
+            plain = (
+                interface.kind != "nat_gateway"
+                and not interface.maybe_groups
+                and interface.groups_unknown is None
+                and name not in balancer_of
+            )
             quick = (id(groups), subnet, vpc)
             found = alike.get(quick) if plain else None
             if found is None:
@@ -223,6 +228,8 @@ class Component:
                     sure.append(number)
                 elif number < self.points and starts[number] >= V6:
                     continue
+                elif number >= self.points and not self.unknown_wide[number - self.points]:
+                    continue  # addresses of a delegated prefix have no public ones
                 elif interface.public_unknown or (number >= self.points and interface.public):
                     maybe.append(number)
                     if number >= self.points and interface.public:
@@ -519,15 +526,16 @@ class World:
     def group_vpc(self) -> dict[str, set[str]]:
         """Group id → VPCs in which it has members (certain or possible)."""
         found: dict[str, set[str]] = defaultdict(set)
-        seen: set[tuple[tuple[str, ...], str]] = set()
+        seen: set[tuple[int, str]] = set()
         for interface in self.estate.interfaces.values():
-            key = (interface.groups, interface.vpc)
+            key = (id(interface.groups), interface.vpc)
             if key not in seen:
                 seen.add(key)
                 for group in interface.groups:
                     found[group].add(interface.vpc)
-            for group in interface.maybe_groups:
-                found[group].add(interface.vpc)
+            if interface.maybe_groups:
+                for group in interface.maybe_groups:
+                    found[group].add(interface.vpc)
             if interface.groups_unknown:
                 for one in self.estate.groups.values():
                     if one.vpc == interface.vpc:
