@@ -48,6 +48,8 @@ def preserves_client(balancer: LoadBalancer, group: TargetGroup) -> bool:
     """Whether targets see the client's address: network load balancers only; default by target type and protocol."""
     if balancer.kind != "network":
         return False
+    if group.protocol in ("UDP", "TCP_UDP", "QUIC", "TCP_QUIC"):
+        return True  # "cannot be disabled" (same page)
     if group.preserve_client is not None:
         return group.preserve_client
     return group.target_type != "ip" or group.protocol not in ("TCP", "TLS")
@@ -288,9 +290,11 @@ def admitted_clients(
         for outside in rules.outside(span):
             addresses = addresses & outside.addresses
     bits = component.inside(addresses, bound)
-    same = component.subnet_bits[cls.key.subnet]
     nodes = component.world.estate.interfaces
-    if bound is Bound.UPPER and any(nodes[id].subnet == cls.key.subnet for id in balancer.interfaces if id in nodes):
+    homes = {nodes[id].subnet for id in balancer.interfaces if id in nodes}
+    # Nothing crosses the border when client, every node and target are in one subnet.
+    same = component.subnet_bits[cls.key.subnet] if homes == {cls.key.subnet} else 0
+    if bound is Bound.UPPER and cls.key.subnet in homes:
         # Whether the subnet's ACL sees packets from a node inside the same subnet is not documented.
         return bits, addresses
     for passed in acls.admitted(component.world, cls.key.subnet, False, span, bound):

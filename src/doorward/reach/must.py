@@ -520,7 +520,9 @@ def _clients(
         back = acls.admitted_all(world, cls.key.subnet, True, answers(Intervals([span]), question.ephemeral), bound)
         near = any(sender.key.subnet == cls.key.subnet for sender in component.classes_in(nodes))
         if not (near and bound is Bound.UPPER):
-            bits &= component.inside(back, bound) | component.subnet_bits[cls.key.subnet]
+            whole = all(sender.key.subnet == cls.key.subnet for sender in component.classes_in(nodes))
+            same = component.subnet_bits[cls.key.subnet] if whole else 0
+            bits &= component.inside(back, bound) | same
             addresses = addresses & back
         for sender in component.classes_in(nodes):
             for cell in policy(component, sender, "egress", bound).cells(span):
