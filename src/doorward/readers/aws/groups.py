@@ -8,8 +8,9 @@ CIDRs is three rules (so has the EC2 API since 2021). Source: EC2 API Reference,
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from functools import partial
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Raw
@@ -32,7 +33,7 @@ from doorward.readers.aws.shapes import (
     WireGroup,
     WireRule,
 )
-from doorward.readers.files import decoded
+from doorward.readers.files import Buffer, decoded
 
 _permissions = msgspec.json.Decoder(list[Permission] | None)
 _heads = msgspec.json.Decoder(list[PermissionHead] | None)
@@ -42,6 +43,7 @@ _peers = (
 )  # fmt: skip
 _rules = msgspec.json.Decoder(list[WireRule] | None)
 
+T = TypeVar("T")
 _RuleKey: TypeAlias = tuple[str, Span, object]
 DEAD_PEERINGS = frozenset(("deleted", "deleting", "rejected", "expired", "failed"))
 """Peering states in which a reference to the other VPC matches nothing (VPC Peering Guide, *Stale rules*)."""
@@ -132,12 +134,10 @@ class RuleReader:
         four, six, pairs, lists = _peers
         return Permission(
             head.ip_protocol, head.from_port, head.to_port,
-            None if head.ip_ranges is NOTHING else decoded(four.decode, memoryview(head.ip_ranges), where, EXPECTED),
-            None if head.ipv6_ranges is NOTHING else decoded(six.decode, memoryview(head.ipv6_ranges), where, EXPECTED),
-            None if head.user_id_group_pairs is NOTHING
-            else decoded(pairs.decode, memoryview(head.user_id_group_pairs), where, EXPECTED),
-            None if head.prefix_list_ids is NOTHING
-            else decoded(lists.decode, memoryview(head.prefix_list_ids), where, EXPECTED),
+            _listed(four.decode, head.ip_ranges, where),
+            _listed(six.decode, head.ipv6_ranges, where),
+            _listed(pairs.decode, head.user_id_group_pairs, where),
+            _listed(lists.decode, head.prefix_list_ids, where),
         )  # fmt: skip
 
     def _permissions(
@@ -276,6 +276,11 @@ def read_groups(context: Context) -> dict[str, Group]:
                         groups[rule.group_id] = Group(rule.group_id, load=partial(reader.from_rules, rule.group_id))
         context.notice("SecurityGroups", "were not read: groups without any rule, names and VPCs are not known")
     return groups
+
+
+def _listed(decode: Callable[[Buffer], list[T] | None], raw: Raw, where: str) -> list[T] | None:
+    view = memoryview(raw)
+    return None if len(view) < 4 else decoded(decode, view, where, EXPECTED)  # "[]": most lists of peers
 
 
 def _group(reader: RuleReader, answer: Answer, item: WireGroup) -> Group:
