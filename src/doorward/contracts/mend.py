@@ -315,7 +315,7 @@ class Mender:
         others = (
             "there are no other contracts"
             if not all_
-            else (f"no other contract is worse ({judged} of {all_} judged again, the rest cannot get worse by it)")
+            else (f"no other contract gets worse ({all_ - judged} of {all_} cannot, {judged} judged again)")
         )
         sure = bound is (Bound.LOWER if self.contracts[index].must == "reach" else Bound.UPPER)
         now = "the contract is kept" if sure else "the contract is not broken"
