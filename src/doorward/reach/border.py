@@ -145,7 +145,7 @@ def edge_routed(world: World, vpc: str) -> bool:
         found = world.cache[name] = any(
             table.gateway_association is not None
             and table.vpc == vpc
-            and any(route.kind != "local" for route in table.routes)
+            and (not table.routes or any(route.kind != "local" for route in table.routes))
             for table in world.estate.route_tables.values()
         )
     return bool(found)

@@ -468,8 +468,12 @@ class World:
                 for route in table.routes
             ):
                 found.add(table.vpc)
+        for peering in self.estate.peerings.values():
+            known = [vpc for vpc in peering.vpcs if vpc in self.estate.vpcs]
+            if peering.active and len(known) < len(peering.vpcs):
+                found.update(known)  # whatever lies behind the other side may lead on
         for gateway in self.estate.transit_gateways.values():
-            if any(one.kind != "vpc" for one in gateway.attachments):
+            if any(one.kind != "vpc" or one.resource not in self.estate.vpcs for one in gateway.attachments):
                 found.update(one.resource for one in gateway.attachments if one.kind == "vpc")
         return frozenset(found)
 
