@@ -287,7 +287,7 @@ def _read_loosely(answer: Answer, data: Buffer, where: str) -> None:
     known: set[str] = set(answer.keys)
     if "resource_changes" in parts or ("terraform_version" in parts and "values" in parts):
         raise InvalidInput(
-            "is what Terraform printed, not answers of the AWS API",
+            "got what Terraform printed, expected answers of the AWS API",
             where=where,
             hint="use doorward gate PLAN, doorward diff PLAN --estate …, or doorward explain … --plan PLAN",
         )
