@@ -78,6 +78,7 @@ def write_list(path: Path, key: str, pages: Iterable[list[Any]], extra: Mapping[
     Nothing is left behind when a page fails.
     """
     count = 0
+    whole = False
     try:
         with path.open("w", encoding="utf-8") as stream:
             stream.write("{\n" + json.dumps(key) + ": [")
@@ -89,9 +90,10 @@ def write_list(path: Path, key: str, pages: Iterable[list[Any]], extra: Mapping[
             for name, value in (extra or {}).items():
                 stream.write(",\n" + json.dumps(name) + ": " + json.dumps(value, default=_plain))
             stream.write("\n}\n")
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+        whole = True
+    finally:
+        if not whole:
+            path.unlink(missing_ok=True)
     return count
 
 
