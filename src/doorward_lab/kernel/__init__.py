@@ -1,0 +1,1 @@
+"""Linux primitives: the universe (namespaces), netlink, nftables, processes. Knows nothing of clouds."""

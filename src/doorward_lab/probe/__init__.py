@@ -1,0 +1,1 @@
+"""Real packets by the thousand, and what became of each."""

@@ -1,0 +1,1 @@
+"""The web stack of the outage: load balancer, portal, login service, database, users, monitoring."""
