@@ -217,9 +217,15 @@ class World:
         return self.gateways("InternetGateways", "InternetGatewayId", vpc)
 
     def has_edge_table(self, gateway: str) -> bool:
-        """Does a route table say how traffic goes on that enters through this gateway (ingress routing)?"""
-        tables = self.all("RouteTables")
-        return any(link.get("GatewayId") == gateway for table in tables for link in table.get("Associations", []))
+        """Does a route table take traffic elsewhere that enters through this gateway (ingress routing)?
+
+        Local routes alone change nothing; a table without any route is not a whole answer of AWS.
+        """
+        return any(
+            not table.get("Routes") or any(route.get("GatewayId") != "local" for route in table["Routes"])
+            for table in self.all("RouteTables")
+            if any(link.get("GatewayId") == gateway for link in table.get("Associations", []))
+        )
 
     def representatives(self, spans: Iterable[Block]) -> list[Address]:
         """One address of every class that any rule, list, route or network of the estate tells apart."""
