@@ -5,6 +5,8 @@ What does not live here: networks, interfaces, groups and ACLs (``estates``).
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 from tests.oracle.estates import FAR_PRIVATE, Draw, Json, interface
 
 
@@ -315,10 +317,20 @@ def odd_routes(draw: Draw, vpc: str, add_list: dict[str, Json]) -> None:
         ]
         ways: list[Json] = [{"GatewayId": one} for one in own]
         ways += [{"VpcPeeringConnectionId": one["VpcPeeringConnectionId"]} for one in links]
-        if ways:
-            add_list[name] = {
-                "DestinationPrefixListId": name, **draw.pick(ways), "State": "active", "Origin": "CreateRoute",
-            }  # fmt: skip
+        way = draw.pick(ways) if ways else None
+        if way and not ("GatewayId" in way and meets_own_ipv6(draw, vpc, name)):
+            add_list[name] = {"DestinationPrefixListId": name, **way, "State": "active", "Origin": "CreateRoute"}
+
+
+def meets_own_ipv6(draw: Draw, vpc: str, name: str) -> bool:
+    """Whether a list holds IPv6 addresses of the VPC itself.
+
+    AWS takes no route for a part of the VPC to an internet gateway (VPC User Guide, *Route tables*, "more specific
+    than the local route": to a NAT gateway, an interface or a Gateway Load Balancer endpoint alone).
+    """
+    own = [ip_network(text) for one in draw.all("Vpcs") if one["VpcId"] == vpc for text in cidrs(one)[1]]
+    held = draw.estate["ManagedPrefixListEntries"].get(name, {}).get("Entries", [])
+    return any(mine.overlaps(ip_network(entry["Cidr"])) for mine in own for entry in held if ":" in entry["Cidr"])
 
 
 def balancers(draw: Draw) -> None:
