@@ -330,7 +330,9 @@ def meets_own_ipv6(draw: Draw, vpc: str, name: str) -> bool:
     """
     own = [ip_network(text) for one in draw.all("Vpcs") if one["VpcId"] == vpc for text in cidrs(one)[1]]
     held = draw.estate["ManagedPrefixListEntries"].get(name, {}).get("Entries", [])
-    return any(mine.overlaps(ip_network(entry["Cidr"])) for mine in own for entry in held if ":" in entry["Cidr"])
+    return any(
+        mine.overlaps(ip_network(entry["Cidr"], strict=False)) for mine in own for entry in held if ":" in entry["Cidr"]
+    )
 
 
 def balancers(draw: Draw) -> None:

@@ -16,6 +16,7 @@ from doorward.model.rules import Direction
 from doorward.model.services import ALL_OF_FAMILY
 from doorward.reach import acls, routes
 from doorward.reach.border import answered, answers
+from doorward.reach.packet import Packet
 from doorward.reach.policy import policy
 from doorward.reach.world import Bound, Cls, Component
 
@@ -304,4 +305,15 @@ def pick(component: Component, from_: int, to: int) -> tuple[int, int]:
     return (others & -others).bit_length() - 1, target
 
 
-__all__ = ["FAMILIES", "Flowing", "Lack", "family_bits", "flows", "lacks", "pick", "through_hidden"]
+def packet_between(here: Component, source: int, there: Component, target: int, service: int) -> Packet:
+    """The packet from one endpoint to another."""
+    return Packet(
+        here.interface_of(source).id,
+        here.span_of(source)[0],
+        there.interface_of(target).id,
+        there.span_of(target)[0],
+        service,
+    )
+
+
+__all__ = ["FAMILIES", "Flowing", "Lack", "family_bits", "flows", "lacks", "packet_between", "pick", "through_hidden"]

@@ -1,0 +1,127 @@
+"""Does a load balancer reach all that is registered behind it? ``must`` on targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from doorward.model.addresses import FAMILY_ALL, INTERNET
+from doorward.model.intervals import Intervals
+from doorward.reach import acls
+from doorward.reach.balancers import Behind, admitted_clients, behind, target_endpoints
+from doorward.reach.border import answers
+from doorward.reach.ends import Ends, accepts
+from doorward.reach.packet import OUTSIDE, Packet
+from doorward.reach.policy import policy
+from doorward.reach.private import lacks, packet_between, pick
+from doorward.reach.public import public_addresses, sent
+from doorward.reach.question import Question
+from doorward.reach.world import Bound, Component, World, bits_of, numbers_in
+
+
+def unopened_behind(
+    world: World, id: str, sources: Ends, outside: Intervals, question: Question, bound: Bound
+) -> Iterator[Packet]:
+    """From a load balancer (or, where it keeps their address, from its clients) to every registered target."""
+    balancer = world.estate.load_balancers[id]
+    unknown = _unregistered(world, id, question.services)
+    if unknown is not None and bound is Bound.LOWER:
+        yield Packet(id, 0, unknown, 0, question.services.first, "balanced", id, "targets")
+    nodes: dict[Component, int] = {}
+    for interface in balancer.interfaces:
+        if interface in world.estate.interfaces:
+            component = world.component_of(world.estate.interfaces[interface].vpc)
+            nodes[component] = nodes.get(component, 0) | bits_of(component.endpoints_of.get(interface, ()))
+    for one in behind(world, id, question.services):
+        if not one.interfaces:
+            if bound is Bound.LOWER:
+                yield Packet(id, 0, one.target.id, 0, one.traffic.first, "balanced", id, "targets")
+            continue
+        for component, bits in nodes.items():
+            to = target_endpoints(component, one)
+            if not to:
+                continue
+            for cls in component.classes_in(to):
+                # A balancer behind a balancer accepts only what it listens on.
+                silent = (one.health | one.traffic) - accepts(world, cls, bound)
+                if cls.key.owner and silent:
+                    source, target = pick(component, bits, to & cls.bits)
+                    packet = packet_between(component, source, component, target, silent.first)
+                    yield packet._replace(via=cls.key.owner, part="listener")
+            checks = one.health if one.preserved else one.health | one.traffic
+            for lack in lacks(component, bits, to, checks, question.ephemeral, bound):
+                mine, theirs = (lack.mine, lack.theirs) if lack.direction == "egress" else (lack.theirs, lack.mine)
+                source, target = pick(component, mine, theirs)
+                part = "health-check" if lack.service in one.health and lack.service not in one.traffic else "traffic"
+                packet = packet_between(component, source, component, target, lack.service)
+                yield packet._replace(via=id, part="health-check" if part == "health-check" else "traffic")
+            for cls in component.classes_in(to if one.preserved else 0):
+                yield from _clients(world, component, bits, to & cls.bits, one, sources, outside, question, bound)
+
+
+def _unregistered(world: World, id: str, services: Intervals) -> str | None:
+    """A listener or target group whose targets are not known (or that has none)."""
+    balancer = world.estate.load_balancers[id]
+    if balancer.listeners is None:
+        return id
+    for listener in balancer.listeners:
+        if not any(services.meets(*span) for span in listener.service):
+            continue
+        targets = 0
+        for name in listener.target_groups:
+            group = world.estate.target_groups.get(name)
+            if group is None or group.targets is None:
+                return name
+            targets += len(group.targets) + (group.target_type == "lambda")
+        if listener.target_groups and not targets:
+            return listener.target_groups[0]
+    return None
+
+
+def _clients(
+    world: World, component: Component, nodes: int, to: int, one: Behind, sources: Ends, outside: Intervals,
+    question: Question, bound: Bound,
+) -> Iterator[Packet]:  # fmt: skip
+    """Path E: every client's own packets must be admitted by every target."""
+    balancer = world.estate.load_balancers[one.balancer]
+    target = (to & -to).bit_length() - 1
+    cls = component.class_of[target]
+    id, address = component.interface_of(target).id, component.span_of(target)[0]
+    for span in one.traffic.spans:
+        bits, addresses = admitted_clients(component, cls, balancer, span, bound)
+        back = acls.admitted_all(world, cls.key.subnet, True, answers(Intervals([span]), question.ephemeral), bound)
+        near = any(sender.key.subnet == cls.key.subnet for sender in component.classes_in(nodes))
+        if not (near and bound is Bound.UPPER):
+            whole = all(sender.key.subnet == cls.key.subnet for sender in component.classes_in(nodes))
+            same = component.subnet_bits[cls.key.subnet] if whole else 0
+            bits &= component.inside(back, bound) | same
+            addresses = addresses & back
+        for sender in component.classes_in(nodes):
+            for cell in policy(component, sender, "egress", bound).cells(span):
+                if to & ~cell.bits:
+                    number = (nodes & sender.bits & -(nodes & sender.bits)).bit_length() - 1
+                    yield packet_between(component, number, component, target, span[0])._replace(via=one.balancer)
+        lack = outside & INTERNET & Intervals([FAMILY_ALL[4]])
+        lack = lack - addresses
+        if lack:
+            yield Packet(OUTSIDE, lack.first, id, address, span[0], "balanced", one.balancer)
+        for here, from_ in sources.items():
+            left = from_ & here.v4 & ~(bits if here is component else 0)
+            for number in numbers_in(left):
+                client = here.interface_of(number)
+                if client.id != id and not _seen(world, here, number, nodes, component, one, addresses, bound):
+                    yield Packet(client.id, here.span_of(number)[0], id, address, span[0], "balanced", one.balancer)
+                    break
+
+
+def _seen(
+    world: World, here: Component, client: int, nodes: int, component: Component, one: Behind,
+    addresses: Intervals, bound: Bound,
+) -> bool:  # fmt: skip
+    """Whether a client that comes over the internet is admitted under the addresses that it is seen as."""
+    del world
+    for node in numbers_in(nodes & component.public[bound]):
+        for span in one.listened:
+            ways = sent(here, client, public_addresses(component, node, bound), span, bound, None)
+            if not ways or not all(way.always_arrives(addresses, bound) for way in ways):
+                return False
+    return bool(nodes & component.public[bound])
