@@ -78,7 +78,7 @@ def _read_all(path: Path, reader: InterfaceReader) -> tuple[list[Answer], list[N
     if not path.exists():
         raise Unreadable("does not exist", where=str(path), hint="expected a file or folder of AWS CLI output")
     if not path.is_dir():
-        return [read_answer(path, reader.make)], [], path.stat().st_size
+        return [read_answer(path, reader.taker)], [], path.stat().st_size
     files: list[Path] = []
     skipped: list[Notice] = []
     for folder, folders, names in os.walk(path, onerror=_cannot_list):
@@ -95,7 +95,7 @@ def _read_all(path: Path, reader: InterfaceReader) -> tuple[list[Answer], list[N
         raise InvalidInput(
             "holds no .json file", where=str(path), hint="expected AWS CLI output, or take one with `doorward snapshot`"
         )
-    return [read_answer(file, reader.make) for file in files], skipped, sum(file.stat().st_size for file in files)
+    return [read_answer(file, reader.taker) for file in files], skipped, sum(file.stat().st_size for file in files)
 
 
 def _cannot_list(error: OSError) -> None:

@@ -6,6 +6,7 @@ Source: EC2 API Reference, *NetworkInterface*, *InstanceNetworkInterface*.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from socket import AF_INET, AF_INET6, inet_pton
 
 import msgspec
@@ -17,6 +18,7 @@ from doorward.model.intervals import Span
 from doorward.readers.aws.context import Context, conflict, tags_of
 from doorward.readers.aws.layout import EXPECTED, Answer
 from doorward.readers.aws.shapes import (
+    NOTHING,
     GroupName,
     Instance,
     PrivateAddress,
@@ -26,10 +28,6 @@ from doorward.readers.aws.shapes import (
 from doorward.readers.files import decoded
 
 _groups = msgspec.json.Decoder(list[GroupName] | None)
-_new = tuple.__new__
-"""Makes a NamedTuple as its ``_make`` does, without the checks: interfaces are many."""
-
-
 _number = int.from_bytes
 
 
@@ -47,53 +45,86 @@ class InterfaceReader:
     def __init__(self) -> None:
         self._sets: dict[bytes, tuple[str, ...]] = {b"[]": (), b"null": ()}
         self._texts: dict[str, str] = {}
+        self._homes: dict[str, tuple[str, str]] = {}
+        """Subnet id -> the VPC and subnet ids as they were met first."""
         self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
 
     def make(self, wire: WireInterface, where: str, instance: str | None = None) -> Interface:
-        """One interface; ``InvalidInput`` names it when an address is none."""
-        id = wire.network_interface_id
-        raw = bytes(wire.groups)
-        groups = self._sets.get(raw)
-        if groups is None:
-            groups = self._sets[raw] = self._read_groups(raw, where, id)
-        listed = wire.private_ip_addresses
-        public: tuple[tuple[int, int], ...] = ()
-        try:
-            if listed and len(listed) == 1 and (text := listed[0].private_ip_address):
-                try:
-                    number = _number(inet_pton(AF_INET, text))
-                except OSError:
-                    number = parse_address(text)
-                addresses: tuple[Span, ...] = ((number, number),)
-                link = listed[0].association
-                if link is not None and link.public_ip:
-                    public = ((number, quick_address(link.public_ip)),)
-            else:
-                addresses, public = _addresses(wire)
-            if wire.ipv6_addresses or wire.ipv4_prefixes or wire.ipv6_prefixes:
-                addresses += _more_addresses(wire)
-        except ValueError as error:
-            raise InvalidInput(f"interface {id}: {error}", where=where) from error
-        name = ""
-        tags: Tags = ()
-        if wire.tag_set:
-            name, tags = self._read_tags(wire.tag_set)
-        attachment = wire.attachment
-        device = 0
-        if attachment is not None and attachment.instance_id:
-            instance = attachment.instance_id
-            device = attachment.device_index or 0
-        share = self._texts.setdefault
-        vpc, subnet = wire.vpc_id or "", wire.subnet_id or ""
-        kind, description = wire.interface_type or "interface", wire.description
-        return _new(
-            Interface,
-            (
-                id, share(vpc, vpc), share(subnet, subnet), groups, addresses, public, share(kind, kind), name,
-                share(description, description) if description else "", instance, tags, None, (), None, (), None,
-                device,
-            ),
-        )  # fmt: skip
+        """One interface; see ``taker``."""
+        made: list[Interface] = []
+        self.taker(where, made.append)(wire, instance)
+        return made[0]
+
+    def taker(self, where: str, keep: Callable[[Interface], None]) -> Callable[..., None]:
+        """A function that makes the interface of a wire form, hands it to ``keep``, and empties the wire form.
+
+        It takes the wire form and, where that does not say it, the id of the instance. It raises ``InvalidInput`` that
+        names the interface when an address is none. All in one function, with what it needs at hand: 100,000 calls
+        within calls would cost a fifth of all reading.
+        """
+        sets, homes, share = self._sets, self._homes, self._texts.setdefault
+        new, pton, number_of, nothing = tuple.__new__, inet_pton, int.from_bytes, NOTHING
+
+        def take(wire: WireInterface, instance: str | None = None) -> None:
+            raw = bytes(wire.groups)
+            groups = sets.get(raw)
+            if groups is None:
+                groups = sets[raw] = self._read_groups(raw, where, wire.network_interface_id)
+            listed = wire.private_ip_addresses
+            public: tuple[tuple[int, int], ...] = ()
+            try:
+                if listed and len(listed) == 1 and (text := listed[0].private_ip_address):
+                    try:
+                        number = number_of(pton(AF_INET, text))
+                    except OSError:
+                        number = parse_address(text)
+                    addresses: tuple[Span, ...] = ((number, number),)
+                    link = listed[0].association
+                    if link is not None and link.public_ip:
+                        public = ((number, quick_address(link.public_ip)),)
+                else:
+                    addresses, public = _addresses(wire)
+                sixes = wire.ipv6_addresses
+                if wire.ipv4_prefixes or wire.ipv6_prefixes:
+                    addresses += _more_addresses(wire)
+                elif sixes:
+                    if len(sixes) == 1:
+                        number = quick_address(sixes[0].ipv6_address)
+                        addresses = (*addresses, (number, number))
+                    else:
+                        addresses += _more_addresses(wire)
+            except ValueError as error:
+                raise InvalidInput(f"interface {wire.network_interface_id}: {error}", where=where) from error
+            name = ""
+            tags: Tags = ()
+            if wire.tag_set:
+                name, tags = self._read_tags(wire.tag_set)
+            attachment = wire.attachment
+            device = 0
+            if attachment is not None and attachment.instance_id:
+                instance = attachment.instance_id
+                device = attachment.device_index or 0
+            vpc, subnet = wire.vpc_id or "", wire.subnet_id or ""
+            home = homes.get(subnet)
+            if home is None or home[0] != vpc:
+                home = homes[subnet] = vpc, subnet
+            kind, description = wire.interface_type, wire.description
+            keep(
+                new(
+                    Interface,
+                    (
+                        wire.network_interface_id, home[0], home[1], groups, addresses, public,
+                        "interface" if not kind or kind == "interface" else share(kind, kind), name,
+                        share(description, description) if description else "", instance, tags, None, (), None, (),
+                        None, device,
+                    ),
+                )
+            )  # fmt: skip
+            wire.groups = nothing
+            wire.vpc_id = wire.subnet_id = wire.private_ip_address = wire.interface_type = wire.description = None
+            wire.private_ip_addresses = wire.association = wire.attachment = wire.tag_set = wire.ipv6_addresses = None
+
+        return take
 
     def _read_groups(self, raw: bytes, where: str, id: str) -> tuple[str, ...]:
         listed = decoded(_groups.decode, raw, f"{where}: {id}", EXPECTED) or ()
@@ -162,9 +193,10 @@ def _read_instances(context: Context, reader: InterfaceReader, found: dict[str, 
                 continue
             own = attached.setdefault(instance.instance_id, [])
             for wire in instance.network_interfaces or ():
-                if wire.network_interface_id not in found:
-                    found[wire.network_interface_id] = reader.make(wire, answer.where, instance.instance_id)
-                    own.append(wire.network_interface_id)
+                id = wire.network_interface_id
+                if id not in found:
+                    found[id] = reader.make(wire, answer.where, instance.instance_id)
+                    own.append(id)
             if not own:
                 made = _bare(reader, instance, answer)
                 if made is not None:

@@ -185,11 +185,12 @@ def _decoder(key: str) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(FIELDS[key].type)
 
 
-Make = Callable[[wire.WireInterface, str], Interface]
-"""Makes an interface from its wire form and the place where it was read."""
+Taker = Callable[[str, Callable[[Interface], None]], Callable[..., None]]
+"""For the place where is read and what keeps an interface: a function that makes one of each wire form and lets go of
+the wire form."""
 
 
-def read_answer(path: Path, make: Make) -> Answer:
+def read_answer(path: Path, taker: Taker) -> Answer:
     """Read one file. Raises ``Unreadable`` and ``InvalidInput``; an unknown key becomes a notice."""
     where = str(path)
     data = read_bytes(path)
@@ -203,10 +204,10 @@ def read_answer(path: Path, make: Make) -> Answer:
     )  # fmt: skip
     with _lock:
         before = wire.Decoding.count
-        wire.Decoding.take = _taker(make, answer)
+        wire.Decoding.take = taker(where, answer.interfaces.append)
         try:
             top = _strict.decode(data)
-            made = wire.Decoding.count - before
+            made = wire.Decoding.count - before + len(answer.interfaces)
         except msgspec.ValidationError as error:
             if "unknown field" not in str(error):
                 raise fault(error, where, EXPECTED) from error
@@ -248,19 +249,6 @@ def refuse_first_pages(answers: list[Answer]) -> None:
                 where=page.where,
                 hint="fetch all pages: the AWS CLI does so without --max-items and --no-paginate",
             )
-
-
-def _taker(make: Make, answer: Answer) -> Callable[[wire.WireInterface], None]:
-    """Makes each interface at once and lets go of its wire form."""
-    keep, where, nothing = answer.interfaces.append, answer.where, wire.NOTHING
-
-    def take(one: wire.WireInterface) -> None:
-        keep(make(one, where))
-        one.groups = nothing
-        one.vpc_id = one.subnet_id = one.private_ip_address = one.interface_type = one.description = None
-        one.private_ip_addresses = one.association = one.attachment = one.tag_set = one.ipv6_addresses = None
-
-    return take
 
 
 def _read_loosely(answer: Answer, data: Buffer, where: str) -> None:

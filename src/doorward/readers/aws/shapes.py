@@ -23,8 +23,9 @@ class Decoding:
     """What happens while a file is decoded; guarded by a lock in ``layout``."""
 
     count = 0
-    """Items decoded so far: a list that is dropped (its top-level key comes twice) shows as a difference."""
-    take: Callable[[WireInterface], None] = staticmethod(leave)
+    """Items other than interfaces decoded so far: a list that is dropped (its top-level key comes twice) shows as a
+    difference."""
+    take: Callable[..., None] = staticmethod(leave)
     """Called with each interface as soon as it is decoded, and may empty it: so 100,000 of them are never in memory at
     once in their wire form, and each is used while it is in the processor's cache (measured: 12 % less time, 75 MB less
     memory)."""
@@ -119,7 +120,6 @@ class WireInterface(Item):
     tag_set: TagList = None
 
     def __post_init__(self) -> None:
-        Decoding.count += 1
         Decoding.take(self)
 
 
