@@ -50,24 +50,31 @@ def _meet(one: Intervals, other: Intervals) -> Intervals:
 
 def cut(span: Span, *layers: list[AddressCell]) -> list[AddressCell]:
     """Intersect layers of cells over one span of services."""
+    make, everything = tuple.__new__, EVERYWHERE.spans  # as NamedTuple._make does, without its checks: cells are many
     current = layers[0]
     for layer in layers[1:]:
         if len(layer) == 1:
             addresses = layer[0].addresses
-            if addresses != EVERYWHERE:
-                current = [AddressCell(low, high, _meet(have, addresses)) for low, high, have in current]
+            if addresses.spans != everything:
+                current = [
+                    make(AddressCell, (low, high, _meet(have, addresses) if have.spans else have))
+                    for low, high, have in current
+                ]
             continue
         pieces: list[AddressCell] = []
+        most = len(layer)
         j = 0
         for low, high, have in current:
-            while layer[j].last < low:
+            while layer[j][1] < low:
                 j += 1
             k = j
-            while k < len(layer) and layer[k].first <= high:
+            while k < most:
                 first, last, addresses = layer[k]
-                both = have if not have.spans or addresses == EVERYWHERE else _meet(have, addresses)
+                if first > high:
+                    break
+                both = have if not have.spans or addresses.spans == everything else _meet(have, addresses)
                 # Equal neighbours stay apart: some layers are there for their edges only.
-                pieces.append(AddressCell(max(low, first), min(high, last), both))
+                pieces.append(make(AddressCell, (low if low > first else first, high if high < last else last, both)))
                 k += 1
         current = pieces
     return current
@@ -90,16 +97,18 @@ def arrivals(
     name = ("arrivals", cls.number, span, bound, ephemeral)
     found = component.cache.get(name)
     if found is None:
-        cells = cut(
-            span,
-            policy(component, cls, "ingress", bound).internet(span),
-            acls.admitted(world, subnet, egress=False, span=span, bound=bound),
-        )
-        if ephemeral is not None:
+        if ephemeral is None:
+            cells = cut(
+                span,
+                policy(component, cls, "ingress", bound).internet(span),
+                acls.admitted(world, subnet, egress=False, span=span, bound=bound),
+            )
+        else:
             out = routes.outward(world, subnet, vpc, bound)
             back = out.internet | out.hidden if upper else out.internet
             returned = answered(world, subnet, True, span, ephemeral, bound)
-            cells = cut(span, [AddressCell(low, high, _meet(have, back)) for low, high, have in cells], returned)
+            # The routes narrow what arrives as a layer of one cell would.
+            cells = cut(span, arrivals(component, cls, span, bound), [AddressCell(*span, back)], returned)
         found = component.cache[name] = cells
     return found  # type: ignore[return-value]  # the cache holds many kinds; this key only ever this one
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from doorward.model.addresses import FAMILY_ALL, V6
 from doorward.model.estate import Estate, Interface
 from doorward.model.intervals import Intervals, Span
-from doorward.model.rules import AnyPeer, GroupPeer, PrefixListPeer, Rule
+from doorward.model.rules import AnyPeer, GroupPeer, Peer, PrefixListPeer
 from doorward.model.services import ALL_OF_FAMILY, ALL_SPAN, EPHEMERAL
 from doorward.model.verdict import Exposed
 from doorward.reach import acls, routes
@@ -72,18 +72,18 @@ def _opened(component: Component, cls: Cls, family: int) -> Opened:
             if not any(cell.addresses for cell in first_packets):
                 continue
             opening = iter(arrivals(component, cls, span, bound, EPHEMERAL))
-            back = next(opening)
+            low, last, returning = next(opening)
             for _, high, addresses in first_packets:
-                here = _public_part(world, addresses, whole)
+                here = _public_part(world, addresses, whole) if addresses.spans else addresses
                 # Cells of what opens are never wider than those of what arrives: they are cut from them.
                 while True:
-                    if here:
-                        answered = back.addresses == addresses or here <= back.addresses
-                        _add(states, taken, here, answered, bound, (back.first, back.last))
-                    if back.last >= high:
+                    if here.spans:
+                        answered = returning is addresses or returning == addresses or here <= returning
+                        _add(states, taken, here, answered, bound, (low, last))
+                    if last >= high:
                         break
-                    back = next(opening)
-                back = next(opening, back)
+                    low, last, returning = next(opening)
+                low, last, returning = next(opening, (low, last, returning))
     return states
 
 
@@ -114,13 +114,14 @@ def _settled(world: World, name: str) -> bool:
     if found is None:
         group = world.estate.groups.get(name)
         found = world.cache[key] = group is not None and all(
-            rule.certain and _known_peer(world, rule) for rule in group.touching("ingress", ALL_SPAN)
+            # References come first: nearly all rules have one.
+            certain and (isinstance(peer, GroupPeer) or _known_peer(world, peer))
+            for _, _, peer, _, _, _, certain, _ in group.touching("ingress", ALL_SPAN)
         )
     return bool(found)
 
 
-def _known_peer(world: World, rule: Rule) -> bool:
-    peer = rule.peer
+def _known_peer(world: World, peer: Peer) -> bool:
     if isinstance(peer, PrefixListPeer):
         known = world.estate.prefix_lists.get(peer.prefix_list)
         return known is not None and known.cidrs is not None
@@ -175,6 +176,6 @@ def _rules(component: Component, cls: Cls, sources: Intervals) -> tuple[str, ...
     found: dict[str, None] = {}
     for rule in policy(component, cls, "ingress", Bound.UPPER).naming_internet(ALL_SPAN):
         name = rule.id or rule.origin
-        if name and (isinstance(rule.peer, GroupPeer | AnyPeer | PrefixListPeer) or sources.meets(*rule.peer)):
+        if name and (isinstance(rule.peer, (GroupPeer, AnyPeer, PrefixListPeer)) or sources.meets(*rule.peer)):
             found[name] = None
     return tuple(found)

@@ -8,12 +8,14 @@ What does not live here: ACLs, routes, and who is asked about.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 from doorward.model.addresses import EVERYWHERE, INTERNET
 from doorward.model.intervals import EMPTY, Intervals, Span
-from doorward.model.rules import AnyPeer, Direction, Group, GroupPeer, PrefixListPeer, Rule
-from doorward.reach.world import Bound, Cls, Component
+from doorward.model.rules import WIDE, AnyPeer, Direction, Group, GroupPeer, PrefixListPeer, Rule, Rules
+from doorward.model.services import ALL_SPAN
+from doorward.reach.world import Bound, Cls, Component, World
 
 
 class BitCell(NamedTuple):
@@ -130,21 +132,8 @@ class Policy:
 
     def naming_internet(self, span: Span) -> list[Rule]:
         """The rules that allow any of a span of services and name any address of the internet."""
-        return [rule for group in self.groups for rule in self._public_rules(group, span)]
-
-    def _public_rules(self, group: Group, span: Span) -> tuple[Rule, ...]:
-        """Of one group, shared by all policies that it is part of."""
-        cache = self.component.world.cache
-        name = ("public rules", group.id, self.direction, span, self.bound)
-        found = cache.get(name)
-        if found is None:
-            upper = self.bound is Bound.UPPER
-            found = cache[name] = tuple(
-                rule
-                for rule in group.touching(self.direction, span)
-                if (upper or rule.certain) and _names_internet(rule)
-            )
-        return found  # type: ignore[return-value]  # the cache holds many kinds; this key only ever this one
+        world, direction, bound = self.component.world, self.direction, self.bound
+        return [rule for group in self.groups for rule in _public_rules(world, group, direction, span)[bound]]
 
     def _swept(
         self, span: Span, wanted: Callable[[Rule], bool], cache: dict[Span, list[AddressCell]]
@@ -164,21 +153,24 @@ class Policy:
         for number, rule in enumerate(rules):
             low, high = rule.service
             if low <= last and first <= high:
-                begins.setdefault(max(low, first), []).append(number)
+                begins.setdefault(low if low > first else first, []).append(number)
                 if high < last:
                     ends.setdefault(high + 1, []).append(number)
         edges = sorted({first, *begins, *ends})
         active: dict[int, None] = {}
         found: list[AddressCell] = []
-        for low, high in zip(edges, [edge - 1 for edge in edges[1:]] + [last], strict=True):
+        start, before = first, EMPTY
+        for low in edges:
             for number in ends.get(low, ()):
                 del active[number]
-            active.update(dict.fromkeys(begins.get(low, ())))
+            for number in begins.get(low, ()):
+                active[number] = None
             addresses = self._addresses([rules[number] for number in active]) if active else EMPTY
-            if found and found[-1].addresses == addresses:
-                found[-1] = AddressCell(found[-1].first, high, addresses)
-            else:
-                found.append(AddressCell(low, high, addresses))
+            if addresses is not before and addresses != before:
+                if low > first:
+                    found.append(AddressCell(start, low - 1, before))
+                start, before = low, addresses
+        found.append(AddressCell(start, last, before))
         return found
 
     def _bits(self, rules: list[Rule]) -> int:
@@ -211,7 +203,7 @@ class Policy:
                 return EVERYWHERE
             elif not isinstance(peer, GroupPeer):
                 spans.append(peer)
-        return Intervals(spans) if spans else EMPTY
+        return _united(tuple(spans)) if spans else EMPTY
 
     def referenced(self, peer: GroupPeer) -> int:
         """Private endpoints of a referenced group, as far as the reference reaches from this VPC."""
@@ -250,11 +242,39 @@ def _names_addresses(rule: Rule) -> bool:
     return not isinstance(rule.peer, GroupPeer)
 
 
+def _public_rules(world: World, group: Group, direction: Direction, span: Span) -> tuple[Rules, Rules]:
+    """The rules of one group that name any address of the internet, by bound; shared by all policies of the group."""
+    name = ("public rules", group.id, direction, span)
+    found = world.cache.get(name)
+    if found is None:
+        if span != ALL_SPAN and span[1] - span[0] >= WIDE:
+            # Wide spans are asked for in turn (one family, then the other), and few rules name the internet.
+            first, last = span
+            near = _public_rules(world, group, direction, ALL_SPAN)[Bound.UPPER]
+            named = tuple([rule for rule in near if rule.service[0] <= last and first <= rule.service[1]])
+        else:
+            named = tuple([rule for rule in group.touching(direction, span) if _names_internet(rule)])
+        found = world.cache[name] = tuple([rule for rule in named if rule.certain]), named
+    return found  # type: ignore[return-value]  # the cache holds many kinds; this key only ever this one
+
+
 def _names_internet(rule: Rule) -> bool:
     peer = rule.peer
     if isinstance(peer, GroupPeer):
         return False
-    return isinstance(peer, PrefixListPeer | AnyPeer) or INTERNET.meets(*peer)
+    return isinstance(peer, (PrefixListPeer, AnyPeer)) or _of_internet(peer)
+
+
+@lru_cache(maxsize=1 << 16)
+def _of_internet(cidr: Span) -> bool:
+    """Whether the internet has any of it; the same few CIDRs are in many rules."""
+    return INTERNET.meets(*cidr)
+
+
+@lru_cache(maxsize=1 << 16)
+def _united(spans: tuple[Span, ...]) -> Intervals:
+    """Their union; equal sets are mostly one object then, which is found and compared faster."""
+    return Intervals(spans)
 
 
 def policy(component: Component, cls: Cls, direction: Direction, bound: Bound) -> Policy:

@@ -19,7 +19,7 @@ from doorward.errors import InvalidInput
 from doorward.model.addresses import parse_network
 from doorward.model.intervals import Span
 from doorward.model.rules import AnyPeer, Direction, Group, GroupPeer, Peer, PrefixListPeer, Rule, Rules
-from doorward.model.services import BLOCK, TCP, rule_span
+from doorward.model.services import ALL_SPAN, BLOCK, TCP, rule_span
 from doorward.readers.aws.context import Context, conflict, tags_of
 from doorward.readers.aws.layout import ABSENT, EXPECTED, Answer
 from doorward.readers.aws.shapes import (
@@ -110,9 +110,13 @@ class RuleReader:
         self, answer: Answer, id: str, owner: str | None, ingress: Raw, egress: Raw, direction: Direction, asked: Span
     ) -> Rules:
         """The rules of one direction that touch a span of services: peers of all others stay undecoded."""
+        raw = ingress if direction == "ingress" else egress
+        if asked == ALL_SPAN:
+            whole: list[Rule] = []
+            self._permissions(whole, direction, raw, answer, id, owner, self.rule_ids(id))
+            return tuple(whole)
         heads = self._heads.get((id, direction))
         if heads is None:
-            raw = ingress if direction == "ingress" else egress
             listed = decoded(_heads.decode, memoryview(raw), f"{answer.where}: security group {id}", EXPECTED)
             heads = self._heads[id, direction] = [(self._head_span(head, answer, id), head) for head in listed or ()]
         made: list[Rule] = []
@@ -157,7 +161,7 @@ class RuleReader:
     ) -> None:  # fmt: skip
         make = tuple.__new__  # as NamedTuple._make does, without its checks: rules are many
         stale = self._stale.get(id)
-        cidrs = self._cidrs
+        cidrs, peers = self._cidrs, self._peers
         for one in permission.ip_ranges or ():
             peer: Peer = cidrs.get(one.cidr_ip) or self.network(one.cidr_ip, answer, id)
             name = ids.get((direction, span, peer)) if ids else None
@@ -172,7 +176,9 @@ class RuleReader:
                 continue
             if pair.peering_status in DEAD_PEERINGS or (stale and (direction, span, pair.group_id) in stale):
                 continue
-            group = self.group(pair.group_id, pair.vpc_id, pair.user_id, owner)
+            user = pair.user_id
+            key = (pair.group_id, pair.vpc_id, user if user != owner else None)
+            group = peers.get(key) or self.group(*key, None)
             name = ids.get((direction, span, pair.group_id)) if ids else None
             made.append(make(Rule, (direction, span, group, name, None, pair.description, True, None)))
         for listed_id in permission.prefix_list_ids or ():
