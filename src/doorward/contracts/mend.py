@@ -29,7 +29,7 @@ from doorward.reach.extra import Extra, extras
 from doorward.reach.judge import judge, nobody_to_judge
 from doorward.reach.question import Question
 from doorward.reach.repair import Opening, closing, open_up, restorations, tastes
-from doorward.reach.trace import group_label
+from doorward.reach.hop import group_label
 from doorward.reach.world import Bound, World
 
 MOST_EXTRAS = 50
