@@ -77,7 +77,12 @@ def _rules(plan: Plan, side: Literal["trough", "crest"]) -> Iterator[tuple[dict[
     """Groups at the moments that bracket the rules."""
     if side == "trough":
         always = _always_there(plan)
-        groups = _groups(plan, lambda old, new: _trough(old, new, plan, always.alone.get((new or old).id, ())))  # type: ignore[union-attr]
+
+        def lowest(old: Group | None, new: Group | None) -> Rules:
+            one = new or old
+            return _trough(old, new, plan, always.alone.get(one.id, ()) if one is not None else ())
+
+        groups = _groups(plan, lowest)
         for (one, other), rules in always.joint.items():
             groups[_joint_name(one, other)] = Group(_joint_name(one, other), rules=rules)
         for name in always.within:
@@ -99,7 +104,7 @@ def _rules(plan: Plan, side: Literal["trough", "crest"]) -> Iterator[tuple[dict[
                 if step not in done:
                     followers = [one for one in plan.steps if _precedes(plan, step, one)]
                     absent |= {(group, rule.key) for one in followers for group, rule in one.added}
-            yield _groups(plan, lambda old, new, absent=absent: _crest(old, new, absent)), NOTHING_ALWAYS  # type: ignore[misc]
+            yield _groups(plan, partial(_crest, absent=absent)), NOTHING_ALWAYS
 
 
 def _groups(plan: Plan, rules: Callable[[Group | None, Group | None], Rules]) -> dict[str, Group]:

@@ -92,7 +92,7 @@ class Watch:
     def estate(self) -> Estate:
         """The estate as it is now, as a value that stays."""
         self._take_over(idle=True)
-        return self._base.with_groups(dict(self._world.estate.groups.edited)).estate  # type: ignore[attr-defined]
+        return self._base.with_groups(dict(self._world.estate.groups.edited)).estate  # type: ignore[attr-defined]  # always a layer of ours
 
     def apply(self, group: str, added: Rules = (), removed: Rules = ()) -> tuple[Flip, ...]:
         """Rules of one group come and go at once; answers which questions flip by it.

@@ -217,7 +217,8 @@ def _reference(id: str, names: Names, home: str) -> str:
 
 
 def _module(address: str) -> str:
-    return _MODULES.match(address)[0].rstrip(".") if address else ""  # type: ignore[index]
+    found = _MODULES.match(address)
+    return found[0].rstrip(".") if found else ""
 
 
 def _last_name(address: str) -> str:
