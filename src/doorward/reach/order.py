@@ -20,6 +20,7 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -121,7 +122,7 @@ def _groups(plan: Plan, rules: Callable[[Group | None, Group | None], Rules]) ->
     return found
 
 
-def _crest(old: Group | None, new: Group | None, absent: set[tuple[str, object]]) -> Rules:
+def _crest(old: Group | None, new: Group | None, absent: AbstractSet[tuple[str, object]]) -> Rules:
     both = dict.fromkeys((*(old.rules if old else ()), *(new.rules if new else ())))
     stays = {rule.key for rule in old.rules} & {rule.key for rule in new.rules} if old and new else set()
     id = (new or old).id  # type: ignore[union-attr]  # one of them is there
