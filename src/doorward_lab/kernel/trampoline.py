@@ -53,8 +53,8 @@ def _become(program: str, argv: list[str], parent: int, uid: int | None) -> None
         flags = _REMOUNT | _BIND | _RDONLY | _NOSUID | _NODEV | _NOEXEC  # a mount from above may not lose flags
         _called(libc.mount(None, sysctls, None, long(flags), None), "protect /proc/sys")
     # 4.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # this interpreter ignores it, and the program would go on to
-    os.execv(program, argv)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # this interpreter ignores it; that would outlive exec
+    os.execv(program, argv)  # noqa: S606 (no shell is what is wanted)
 
 
 def main() -> None:

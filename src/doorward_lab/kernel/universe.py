@@ -113,7 +113,7 @@ def _single_threaded() -> None:
 
 def _furnish() -> None:
     """Mounts and loopback, in the application: what fails here is raised where people see it."""
-    global _tmpfs
+    global _tmpfs  # noqa: PLW0603 (one universe a process; it cannot be left)
     harmless = libc.MS_NOSUID | libc.MS_NODEV
     try:
         libc.mount("proc", "/proc", "proc", harmless | libc.MS_NOEXEC)
