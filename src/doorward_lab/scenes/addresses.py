@@ -1,4 +1,4 @@
-"""Addresses that a scene leaves open, chosen the same way each time: private ones in their subnet, Elastic IPs.
+"""Private addresses that a scene leaves open, chosen the same way each time. Elastic IPs are the cloud's to choose.
 
 AWS keeps the first four addresses and the last one of a subnet (VPC User Guide, *Subnet CIDR blocks*).
 """
@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 
 from doorward_lab.scenes.scene import Scene, Subnet
 
-PUBLIC = ipaddress.IPv4Network("198.18.0.0/15")
-"""Where Elastic IPs come from: the benchmark networks (RFC 2544), which no client on the lab's internet has."""
 RESERVED = 4
 """Addresses at the beginning of a subnet that AWS keeps."""
 _FIRST = 10
@@ -31,39 +29,24 @@ class Full(Exception):
 
 @dataclass(slots=True)
 class Addresses:
-    """Private IPv4 of hosts and NAT gateways, Elastic IPs of hosts and NAT gateways, by name."""
+    """Private IPv4 addresses of hosts and NAT gateways, by name."""
 
     hosts: dict[str, str] = field(default_factory=dict)
     gateways: dict[str, str] = field(default_factory=dict)
-    public_hosts: dict[str, str] = field(default_factory=dict)
-    public_gateways: dict[str, str] = field(default_factory=dict)
 
 
 def assign(scene: Scene) -> Addresses:
-    """All IPv4 addresses, written and chosen. Raises `Full`."""
+    """All private IPv4 addresses, written and chosen. Raises `Full`."""
     found = Addresses()
-    taken: set[str] = set()
+    taken = {one.address for one in scene.gateways.values()}
     for host in scene.hosts.values():
         taken.update((host.address, *host.secondary))
-        if wants_public(scene, host.name) not in ("", "auto"):
-            found.public_hosts[host.name] = str(wants_public(scene, host.name))
-    taken.update(one.address for one in scene.gateways.values())
     free = {name: _free(subnet, taken) for name, subnet in scene.subnets.items()}
     for host in scene.hosts.values():
         found.hosts[host.name] = host.address or _next(free[host.subnet], ("hosts", host.name), host.subnet)
     for one in scene.gateways.values():
         if one.kind == "nat":
             found.gateways[one.name] = one.address or _next(free[one.subnet], ("gateways", one.name), one.subnet)
-            if one.public:
-                found.public_gateways[one.name] = one.public
-    given = {*found.public_hosts.values(), *found.public_gateways.values()}
-    elastic = (str(one) for one in PUBLIC.hosts() if str(one) not in given)
-    for host in scene.hosts.values():
-        if wants_public(scene, host.name) == "auto":
-            found.public_hosts[host.name] = _next(elastic, ("hosts", host.name), str(PUBLIC))
-    for one in scene.gateways.values():
-        if one.kind == "nat" and not one.public:
-            found.public_gateways[one.name] = _next(elastic, ("gateways", one.name), str(PUBLIC))
     return found
 
 

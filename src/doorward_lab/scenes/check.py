@@ -121,7 +121,7 @@ def _subnets(scene: Scene, places: Places) -> None:
             blocks = vpc.cidr if block.version == 4 else (vpc.ipv6,)
             if blocks == ("auto",):
                 raise places.bad(path, f"{block} is a block of a VPC whose own is not known yet; write ipv6: true")
-            if not any(block.subnet_of(terms.network(one)) for one in blocks):
+            if not any(block.subnet_of(terms.network(one)) for one in blocks):  # type: ignore[arg-type]
                 raise places.bad(path, f"{block} lies outside {' and '.join(blocks)}, the VPC {vpc.name!r}")
             for other, other_vpc, taken in seen:
                 if other_vpc == subnet.vpc and taken.version == block.version and block.overlaps(taken):

@@ -105,7 +105,7 @@ SECTIONS = (
         Key("vpc", "name", "Its VPC (internet, egress-only); may be left out where there is only one."),
         Key("subnet", "name", "The subnet that it stands in (nat)."),
         Key("address", "address4", "Its private address (nat); the next free one when left out."),
-        Key("public", "address4", "Its Elastic IP (nat); the next free one when left out."),
+        Key("public", "address4", "Its Elastic IP (nat); one of the cloud's choice when left out."),
     )),
     Section("peerings", scene.Peering, "VPC peering connections.", (
         Key("between", "pair", "The two VPCs, the requester first.", required=True),
@@ -118,7 +118,7 @@ SECTIONS = (
         Key("secondary", "addresses4", "More private IPv4 addresses."),
         Key("ipv6", "addresses6", "IPv6: an address, a list, true (the next free one) or false; as the subnet "
             "when left out."),
-        Key("public", "public", "Public IPv4: an Elastic IP, true (the next free one) or false; as the subnet "
+        Key("public", "public", "Public IPv4: an Elastic IP, true (of the cloud's choice) or false; as the subnet "
             "when left out."),
         Key("source-dest-check", "bool", "false for a host that forwards; true when left out."),
         Key("run", "choice", "What the web stack runs in it.", choices=ROLES),

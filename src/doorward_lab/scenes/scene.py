@@ -1,7 +1,7 @@
 """A scene: what a lab is to build, as frozen values. Every mapping is name → element, in the order of the file.
 
 Names are the scene's own; the cloud gets them as Name tags (groups, balancers and target groups: as their names too).
-What does not live here: the YAML (`read`, `write`), what makes sense together (`check`), the building (`build`).
+What does not live here: the YAML (`read`, `write`), what makes sense together (`check`), the building (`builder`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-DEFAULT_REGION = "eu-west-1"
+DEFAULT_REGION = "us-east-1"
 ANYWHERE = {"internet:v4": ("0.0.0.0/0",), "internet:v6": ("::/0",), "internet": ("0.0.0.0/0", "::/0")}
 """The peers that a rule writes as a word, and the CIDRs that they are in the API."""
 
@@ -106,7 +106,7 @@ class Gateway:
     address: str = ""
     """For NAT: its private address; empty: the next free one."""
     public: str = ""
-    """For NAT: its Elastic IP; empty: the next free one."""
+    """For NAT: its Elastic IP; empty: one of the cloud's choice."""
 
 
 @dataclass(frozen=True, slots=True)
