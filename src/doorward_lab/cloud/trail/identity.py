@@ -48,6 +48,7 @@ class Identity:
     mfa: bool = False
     source_identity: str | None = None
     console: bool = False  # the session is the management console's
+    instance_metadata: str | None = None  # version of the metadata service that gave an instance its role: "2.0"
     invoked_by: str | None = None  # the service that made the call, "elasticloadbalancing.amazonaws.com"
 
     @classmethod
@@ -115,6 +116,8 @@ class Identity:
             "creationDate": f"{self.since or at:%Y-%m-%dT%H:%M:%SZ}",
             "mfaAuthenticated": "true" if self.mfa else "false",
         }
+        if self.instance_metadata is not None:
+            session["ec2RoleDelivery"] = self.instance_metadata
         if self.source_identity is not None:
             session["sourceIdentity"] = self.source_identity
         return session

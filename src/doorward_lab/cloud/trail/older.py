@@ -255,8 +255,8 @@ def _element(action: str, name: str, value: Any, shape: shapes.Shape | None) -> 
         return {"item" if name in _ITEM else "items": made} if made else {}
     if kind == "structure" or isinstance(value, dict):
         return _elements(action, value or {}, shape)
-    if value is None:
-        return None
+    if value is None:  # EC2 leaves out what is not set: an empty element is an object that the model does not have
+        return {} if kind is None else None
     if kind == "timestamp":
         at = shapes.moment(value)
         return value if at is None else int(at.timestamp() * 1000)
