@@ -35,12 +35,13 @@ class Channel:
         self._sequence = 0
         self._depth = 0
         self._queue: list[_Message] = []
-        ns.at_close(self.close)
+        ns.at_close(self, self.close)
 
     def close(self) -> None:
         """Let go of the namespace; done by `Namespace.close` too."""
         with self._lock:
             self._socket.close()
+        self.ns.at_close(self, None)
 
     @contextmanager
     def batch(self) -> Iterator[None]:

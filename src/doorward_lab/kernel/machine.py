@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from doorward_lab.errors import LabError
 
 _CAP_NET_ADMIN, _CAP_SYS_ADMIN = 12, 21
 _PROC = Path("/proc")
+_LEAST_FILES = 4096  # namespaces are numbered from 2048 on
 
 # What the compilers emit, feature by feature. Each is a rule set of its own, tried in a fresh namespace.
 _RULES = {
@@ -42,16 +44,26 @@ def lacking(library: str, platform: str = sys.platform) -> list[str]:
     """What can be seen without trying."""
     if platform != "linux":
         return [f"the lab runs on Linux only (network namespaces and nftables); this is {platform}"]
+    import resource  # not on Windows
+
     lines: list[str] = []
     try:
         ctypes.CDLL(library)
     except OSError:
         lines.append(f"{library} is not here: install nftables (Debian, Ubuntu: `apt install nftables`)")
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < _LEAST_FILES:
+        lines.append(
+            f"this process may open {hard} files, and the lab needs {_LEAST_FILES}: raise the hard limit "
+            "(`ulimit -Hn 65536` as root, or LimitNOFILE= of the service)"
+        )
     return lines
 
 
 def why_no_universe(error: OSError, proc: Path = _PROC) -> str:
     """A line for a refused unshare, id map or mount: which setting forbids it, and what to do."""
+    if error.errno == errno.ENOSPC:
+        return "too many namespaces exist: end those that are not needed, or raise user.max_*_namespaces (sysctl)"
     if has_power(proc):
         return f"namespaces are refused although this process has CAP_SYS_ADMIN: {error.strerror} ({_containers()})"
     as_root = "or run the lab as root"

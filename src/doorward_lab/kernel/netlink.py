@@ -82,10 +82,12 @@ class Netlink(Channel):
         peer_mac: str | None = None,
         mtu: int | None = None,
         up: bool = False,
-        peer_up: bool = False,
         master: str | None = None,
     ) -> None:
-        """A pair of links: `name` here (a port of bridge `master`, if given) and `peer` in `peer_ns`."""
+        """A pair of links: `name` here (a port of bridge `master`, if given) and `peer` in `peer_ns`.
+
+        `up` sets this end up. The far end is set up by a `Netlink` of its own namespace.
+        """
         index, peer_index = self.ns.next_index(), peer_ns.next_index()
 
         def shared(link: str, address: str | None) -> bytes:
@@ -97,7 +99,7 @@ class Netlink(Channel):
                 )
             )
 
-        far = _link(peer_index, up=peer_up) + shared(peer, peer_mac) + wire.number(_IFLA_NET_NS_FD, peer_ns.fd)
+        far = _link(peer_index) + shared(peer, peer_mac) + wire.number(_IFLA_NET_NS_FD, peer_ns.fd)
         payload = _link(index, up=up) + shared(name, mac)
         if master is not None:
             payload += wire.number(_IFLA_MASTER, self.index(master))

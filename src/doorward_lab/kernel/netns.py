@@ -130,8 +130,8 @@ class Namespace:
         # Indices of links by name; shared by everything that works in this namespace, so that no link is asked for.
         self.indices: dict[str, int] = {}
         self._next_index = itertools.count(_FIRST_INDEX)
-        self._endings: list[Callable[[], None]] = []
-        self._lock = threading.Lock()
+        self._endings: dict[object, Callable[[], None]] = {}
+        self._lock = threading.Lock()  # while held, `fd` is what it was
 
     @classmethod
     def create(cls, name: str) -> Namespace:
@@ -169,11 +169,13 @@ class Namespace:
     def inside(self) -> Iterator[None]:
         """Move the calling thread into this namespace; it is back where it was afterwards, whatever happens."""
         with _restored():
-            try:
-                libc.setns(self.fd, libc.CLONE_NEWNET)
-            except OSError as error:
-                closed = " (it was closed)" if self.fd < 0 else ""
-                raise Refused(f"cannot enter namespace {self.name}{closed}: {error.strerror}") from error
+            with self._lock:
+                if self.fd < 0:
+                    raise Refused(f"cannot enter namespace {self.name}: it was closed")
+                try:
+                    libc.setns(self.fd, libc.CLONE_NEWNET)
+                except OSError as error:
+                    raise Refused(f"cannot enter namespace {self.name}: {error.strerror}") from error
             yield
 
     def socket(self, family: int, kind: int, proto: int = 0) -> sockets.socket:
@@ -191,10 +193,13 @@ class Namespace:
         with ThreadPoolExecutor(1, thread_name_prefix=f"netns-{self.name}") as worker:
             return worker.submit(within).result()
 
-    def at_close(self, ending: Callable[[], None]) -> None:
-        """Have `ending` called when this namespace is closed: for what would keep it alive (sockets)."""
+    def at_close(self, owner: object, ending: Callable[[], None] | None) -> None:
+        """Have `ending` called when this namespace is closed: for sockets, which would keep it alive. None: no more."""
         with self._lock:
-            self._endings.append(ending)
+            if ending is None:
+                self._endings.pop(owner, None)
+            else:
+                self._endings[owner] = ending
 
     def close(self) -> None:
         """Let the namespace go. The kernel takes it down some 0.1–5 s after its last socket and process are gone.
@@ -202,12 +207,12 @@ class Namespace:
         Until then the far ends of its veth pairs still exist: delete links whose names are to be used again first.
         """
         with self._lock:
-            fd, self.fd = self.fd, -1
-            endings, self._endings = self._endings, []
-        for ending in endings:
+            if self.fd >= 0:
+                os.close(self.fd)
+            self.fd = -1
+            endings, self._endings = self._endings, {}
+        for ending in endings.values():
             ending()
-        if fd >= 0:
-            os.close(fd)
 
     def __enter__(self) -> Namespace:
         return self

@@ -121,7 +121,7 @@ class _Contexts:
                     self._free(next(iter(self._kept)))
                 context = self._make()
                 self._kept[ns] = context
-                ns.at_close(lambda: self.forget(ns))
+                ns.at_close(self, lambda: self.forget(ns))
             self._kept.move_to_end(ns)
             yield context
 

@@ -21,6 +21,8 @@ Address = tuple[str, int]
 
 _CHUNK = 1 << 16
 _PATIENCE = 10.0  # seconds to connect
+# Why accept fails though the listener is well: the caller hung up, or there is no room just now.
+_PASSING = {errno.ECONNABORTED, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 def listen(address: Address, ns: Namespace | None = None, *, backlog: int = 1024) -> socket.socket:
@@ -57,7 +59,13 @@ async def pump(listener: socket.socket, ns: Namespace, address: Address) -> None
     loop = asyncio.get_running_loop()
     async with asyncio.TaskGroup() as tasks:
         while True:
-            near, _ = await loop.sock_accept(listener)
+            try:
+                near, _ = await loop.sock_accept(listener)
+            except OSError as error:
+                if error.errno not in _PASSING:
+                    raise
+                await asyncio.sleep(0.05)
+                continue
             tasks.create_task(_carry(near, ns, address))
 
 

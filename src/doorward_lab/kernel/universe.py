@@ -49,6 +49,8 @@ def check() -> list[str]:
         found = run("doorward_lab.kernel.machine:trial", timeout=30)
     except LabError as error:
         return [str(error)]
+    except (RuntimeError, TimeoutError, OSError) as error:
+        return [f"a trial of namespaces and nftables failed: {error}"]
     return [str(line) for line in found]
 
 
