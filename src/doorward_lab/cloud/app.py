@@ -116,6 +116,8 @@ class Cloud:
         return answer
 
     def _answer(self, request: Request, request_id: str) -> Answer:
+        if request.service in FOLLOWED:
+            fixes.prepare(request.account, request.region)
         correction = CORRECTIONS.get((request.service, request.action))
         turn = Turn(request, self.settings, self._forward)
         try:

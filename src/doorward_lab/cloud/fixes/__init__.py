@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
+
+from moto.ec2.models import ec2_backends
 
 from doorward_lab.cloud.turn import Settings
 
-MODULES = ("rules", "groups")
+MODULES = (
+    "rules", "groups", "interfaces", "instances", "elastic", "gateways", "prefix_lists", "acls", "networks", "transit",
+)  # fmt: skip
 
 
 def install(settings: Settings) -> None:
@@ -16,3 +21,14 @@ def install(settings: Settings) -> None:
     from doorward_lab.cloud.fixes import patches
 
     patches.install(settings)
+
+
+def prepare(account: str, region: str) -> None:
+    """Give the default VPC of an account and region, which moto makes by itself, what AWS gives it. Once."""
+    from doorward_lab.cloud.fixes import networks
+
+    ec2: Any = ec2_backends[account][region]
+    if not getattr(ec2, "lab_prepared", False):
+        ec2.lab_prepared = True
+        for vpc in ec2.vpcs.values():
+            networks.settle(ec2, vpc)

@@ -45,6 +45,7 @@ def install(settings: Settings) -> None:
         (TaggedEC2Resource, "get_tags", _tags),
         (NetworkInterface, "group_set", property(_groups_of_interface)),
         (Instance, "dynamic_group_list", property(_groups_of_instance)),
+        (elastic_ip_addresses.ElasticAddress, "private_ip_address", property(_private_of_eip)),
         (Route, "state", property(_state_of_route)),
     ]
     for owner, name, better in changes:
@@ -70,6 +71,13 @@ def _groups_of_instance(self: Any) -> Any:
     """The groups of the primary interface (EC2 API Reference, Instance: its groups are those of the primary one)."""
     primary = self.nics.get(0)
     return primary._group_set if primary is not None else self.security_groups
+
+
+def _private_of_eip(self: Any) -> Any:
+    """The private address that it stands for. moto knows only the primary one."""
+    if self.eni is None:
+        return None
+    return getattr(self, "lab_private", None) or self.eni.private_ip_address
 
 
 def _state_of_route(self: Any) -> str:
