@@ -44,6 +44,7 @@ def up(
         bool, typer.Option("--stack/--no-stack", help="Start the web stack, or the network alone.")
     ] = True,
     monitoring: Annotated[bool, typer.Option("--monitoring/--no-monitoring", help="Prometheus, Alertmanager.")] = True,
+    second_login: Annotated[bool, typer.Option("--second-login", help="With the second login stack.")] = False,
     apply_delay: Annotated[
         float, typer.Option(min=0, help="Seconds before rules take effect: AWS is not instant.")
     ] = 0,
@@ -55,6 +56,7 @@ def up(
     """Build a lab and leave it running; print how to reach it."""
     settings = launch.Settings(
         name=name, scene=scene, port=port, region=region, seed=seed, rate=rate, stack=stack, monitoring=monitoring,
+        second_login=second_login,
         apply_delay=apply_delay, event_delay=event_delay, event_duplicate=event_duplicate,
         event_reorder=event_reorder, event_drop=event_drop,
     )  # fmt: skip
@@ -206,7 +208,7 @@ def list_scenes() -> None:
     from doorward_lab import scenes
 
     for name in scenes.names():
-        print(f"{name:12} {scenes.load(name).summary}")
+        print(f"{name:12} {scenes.load(name).description}")
 
 
 @app.command()

@@ -28,7 +28,7 @@ def main() -> None:
     progress = socket.socket(fileno=handover["progress"])
     ended = threading.Event()
     try:
-        universe.enter()
+        universe.enter(hold=[handover["control"], handover["progress"], *handover["fronts"].values()])
     except LabError as error:
         _say(progress, {"error": str(error)})
         sys.exit(2)
@@ -47,6 +47,7 @@ def main() -> None:
 
     settings = Settings(**handover["settings"])
     lab: Lab | None = None
+    status = 1
     try:
         lab = Lab(settings, {name: socket.socket(fileno=number) for name, number in handover["fronts"].items()})
         card = lab.build(lambda stage, done, of: _say(progress, {"stage": stage, "done": done, "of": of}))
@@ -54,6 +55,7 @@ def main() -> None:
         _say(progress, {"ready": card})
         progress.close()
         ended.wait()
+        status = 0
     except LabError as error:
         _say(progress, {"error": str(error)})
     except Exception as error:
@@ -63,7 +65,7 @@ def main() -> None:
     finally:
         if lab is not None:
             lab.close()
-        os._exit(0)  # the first process of its world: with it, the kernel ends everything else
+        os._exit(status)  # the first process of its world: with it, the kernel ends everything else
 
 
 def _say(progress: socket.socket, message: dict[str, object]) -> None:

@@ -40,6 +40,7 @@ class Settings:
     rate: float = 10.0  # of new logins a second
     stack: bool = True  # start the web stack
     monitoring: bool = True  # with Prometheus and Alertmanager
+    second_login: bool = False  # with the second, independent login stack
     apply_delay: float = 0.0  # seconds that the data plane waits before it follows: AWS is not instant
     event_delay: tuple[float, float] = (0.0, 0.0)  # seconds, least and most, before an event is delivered
     event_duplicate: float = 0.0  # shares of events
