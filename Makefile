@@ -54,7 +54,7 @@ lock: ## solve the dependencies anew and write the lock files
 	    --custom-compile-command "make lock" --quiet $(LOCKFLAGS); \
 	$(BIN)/uv pip compile pyproject.toml "$$@" -o requirements/runtime.txt; \
 	$(BIN)/uv pip compile pyproject.toml --extra lab "$$@" -c requirements/runtime.txt -o requirements/lab.txt; \
-	$(BIN)/uv pip compile pyproject.toml --extra lab --group dev "$$@" -c requirements/lab.txt -o requirements/dev.txt; \
+	$(BIN)/uv pip compile pyproject.toml --extra lab --extra postgres --extra notify --group dev "$$@" -c requirements/lab.txt -o requirements/dev.txt; \
 	$(BIN)/uv pip compile pyproject.toml --group fuzz "$$@" -c requirements/dev.txt -o requirements/fuzz.txt
 
 clean: ## remove what can be made again (not .venv, not .benchdata)
