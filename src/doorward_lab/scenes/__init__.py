@@ -4,6 +4,12 @@ from doorward_lab.scenes.builder import build
 from doorward_lab.scenes.built import Built, BuiltBalancer, BuiltHost
 from doorward_lab.scenes.catalogue import load, names
 from doorward_lab.scenes.clients import Clients, Connect
-from doorward_lab.scenes.scene import Scene
+from doorward_lab.scenes.estate import from_plan, from_snapshot
+from doorward_lab.scenes.scene import LeftOut, Scene, Stack
+from doorward_lab.scenes.schema import json_schema
+from doorward_lab.scenes.write import dump
 
-__all__ = ["Built", "BuiltBalancer", "BuiltHost", "Clients", "Connect", "Scene", "build", "load", "names"]
+__all__ = [
+    "Built", "BuiltBalancer", "BuiltHost", "Clients", "Connect", "LeftOut", "Scene", "Stack", "build", "dump",
+    "from_plan", "from_snapshot", "json_schema", "load", "names",
+]  # fmt: skip

@@ -129,7 +129,7 @@ def balancer(making: Making, one: LoadBalancer) -> BuiltBalancer:
     made = making.elbv2.create_load_balancer(**asked)["LoadBalancers"][0]
     arn = str(made["LoadBalancerArn"])
     listeners = {}
-    for listener in one.listeners:
+    for listener in (each for each in one.listeners if not each.path):
         more: dict[str, Any] = {}
         if listener.protocol in ("HTTPS", "TLS"):
             more["Certificates"] = [{"CertificateArn": certificate(making, one.name)}]
@@ -138,6 +138,12 @@ def balancer(making: Making, one: LoadBalancer) -> BuiltBalancer:
             LoadBalancerArn=arn, Protocol=listener.protocol, Port=listener.port, DefaultActions=[action], **more
         )  # fmt: skip
         listeners[str(listener.port)] = str(answer["Listeners"][0]["ListenerArn"])
+    for priority, listener in enumerate((each for each in one.listeners if each.path), 1):
+        making.elbv2.create_rule(
+            ListenerArn=listeners[str(listener.port)], Priority=priority,
+            Conditions=[{"Field": "path-pattern", "PathPatternConfig": {"Values": [listener.path]}}],
+            Actions=[{"Type": "forward", "TargetGroupArn": making.id("target-groups", listener.forward)}],
+        )  # fmt: skip
     making.ids.setdefault("load-balancers", {})[one.name] = arn
     nodes = _nodes(making, arn)
     return BuiltBalancer(arn, str(made.get("DNSName", "")), listeners, nodes, one.run, one.settings)

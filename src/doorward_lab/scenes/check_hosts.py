@@ -16,7 +16,7 @@ from doorward_lab.scenes.scene import Group, Host, LoadBalancer, Rule, Scene, Ta
 
 MOST_GROUPS = 16
 """Highest quota of groups on an interface (VPC quotas)."""
-_BALANCER_NAME = re.compile(r"(?!internal-)[A-Za-z0-9](?:[A-Za-z0-9-]{0,30}[A-Za-z0-9])?")
+BALANCER_NAME = re.compile(r"(?!internal-)[A-Za-z0-9](?:[A-Za-z0-9-]{0,30}[A-Za-z0-9])?")
 
 
 def check_groups(scene: Scene, places: Places) -> None:
@@ -127,7 +127,7 @@ def check_load_balancers(scene: Scene, places: Places) -> None:
 
 def _target_group(scene: Scene, places: Places, name: str, group: TargetGroup) -> None:
     path: Path = ("target-groups", name)
-    if not _BALANCER_NAME.fullmatch(name):
+    if not BALANCER_NAME.fullmatch(name):
         raise places.bad(path, f"{name!r}: a target group's name has up to 32 letters, digits and '-'")
     for at, member in enumerate(group.hosts):
         where = ("target-groups", name, "hosts", str(at))
@@ -146,7 +146,7 @@ def _target_group(scene: Scene, places: Places, name: str, group: TargetGroup) -
 
 def _balancer(scene: Scene, places: Places, name: str, balancer: LoadBalancer) -> None:
     path: Path = ("load-balancers", name)
-    if not _BALANCER_NAME.fullmatch(name):
+    if not BALANCER_NAME.fullmatch(name):
         raise places.bad(path, f"{name!r}: a load balancer's name has up to 32 letters, digits and '-'")
     vpcs = {scene.vpc_of(subnet) for subnet in balancer.subnets}
     zones = [scene.subnets[subnet].zone for subnet in balancer.subnets]
@@ -170,7 +170,8 @@ def _balancer(scene: Scene, places: Places, name: str, balancer: LoadBalancer) -
 def _listeners(scene: Scene, places: Places, path: Path, balancer: LoadBalancer, vpc: str) -> None:
     layer7 = ("HTTP", "HTTPS")
     allowed = layer7 if balancer.kind == "application" else ("TCP", "TLS", "UDP", "TCP_UDP")
-    ports: set[int] = set()
+    ports = {one.port: one.protocol for one in balancer.listeners if not one.path}
+    seen: set[tuple[int, str]] = set()
     for at, listener in enumerate(balancer.listeners):
         where = (*path, "listeners", str(at))
         if listener.protocol not in allowed:
@@ -178,9 +179,12 @@ def _listeners(scene: Scene, places: Places, path: Path, balancer: LoadBalancer,
             raise places.bad(
                 where, f"a balancer of kind {balancer.kind} takes {words}, not {listener.protocol.lower()}"
             )
-        if listener.port in ports:
+        if (listener.port, listener.path) in seen:
             raise places.bad(where, f"port {listener.port} has a listener already")
-        ports.add(listener.port)
+        seen.add((listener.port, listener.path))
+        if listener.path and (ports.get(listener.port) != listener.protocol or balancer.kind != "application"):
+            words = f"{listener.protocol.lower()}/{listener.port}"
+            raise places.bad(where, f"a path needs an application load balancer with a listener {words} for the rest")
         target = scene.target_groups[listener.forward]
         if (target.protocol in layer7) != (balancer.kind == "application"):
             words = target.protocol.lower()

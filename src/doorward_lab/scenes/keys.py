@@ -136,7 +136,8 @@ SECTIONS = (
     )),
     Section("load-balancers", scene.LoadBalancer, "Application and network load balancers.", (
         Key("subnets", "names", "Its subnets, one in each zone.", required=True),
-        Key("listeners", "listeners", "Listeners such as `https/443 to portal`.", required=True),
+        Key("listeners", "listeners", "Listeners (`https/443 to portal`), and their rules "
+            "(`https/443 path /token* to login`).", required=True),
         Key("groups", "names", "Its security groups."),
         Key("kind", "choice", "What it is; application when left out.", choices=KINDS_OF_BALANCER),
         Key("scheme", "choice", "Whom it serves; internet-facing when left out.", choices=SCHEMES),

@@ -181,11 +181,13 @@ class TargetGroup:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A listener that forwards to one target group."""
+    """What a listener forwards: everything that nothing else takes, or (HTTP, HTTPS) what has a path."""
 
     protocol: str  # HTTP, HTTPS, TCP, TLS, UDP, TCP_UDP
     port: int
     forward: str
+    path: str = ""
+    """A pattern such as /token*; rules come in the order of the scene."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,17 +169,22 @@ def show_entry(value: AclEntry, egress: bool) -> str:
 
 
 def listener(text: str) -> Listener:
-    """`https/443 to portal`."""
+    """`https/443 to portal`, `https/443 path /token* to login`."""
     words = text.split()
+    path = ""
+    if len(words) == 5 and words[1] == "path" and words[2].startswith("/"):
+        path = words[2]
+        del words[1:3]
     if len(words) != 3 or words[1] != "to":
-        raise ValueError(f"{text!r} is not a listener; expected PROTOCOL/PORT to TARGET-GROUP (https/443 to web)")
+        raise ValueError(f"{text!r} is not a listener; expected PROTOCOL/PORT [path /PATTERN] to TARGET-GROUP")
     word, _, digits = words[0].partition("/")
-    return Listener(protocol(word), port(digits), name(words[2]))
+    return Listener(protocol(word), port(digits), name(words[2]), path)
 
 
 def show_listener(value: Listener) -> str:
     """The short form of a listener."""
-    return f"{value.protocol.lower()}/{value.port} to {value.forward}"
+    path = f" path {value.path}" if value.path else ""
+    return f"{value.protocol.lower()}/{value.port}{path} to {value.forward}"
 
 
 def protocol(text: str) -> str:
