@@ -279,8 +279,8 @@ def test_kill_9_while_it_builds() -> None:
 
 
 def test_cycles_leak_nothing() -> None:
-    """50 universes, each with four namespaces, links, rules and workloads, one after the other where the kernel allows
-    24 namespaces of a kind at a time, not 250: every one is gone. No descriptor, process, thread or mount is left either.
+    """50 universes one after the other, each with five network namespaces, links, rules and workloads, where the kernel
+    allows 24 at a time and not 250: every one is gone. No descriptor, process, thread or mount is left either.
     """
     script = """
 import json, os, sys
