@@ -127,7 +127,7 @@ class Netlink(Channel):
         self.ask(_SETLINK, 0, payload, f"attach {link} to {bridge}")
 
     def up(self, link: str) -> None:
-        """Set `link` up. It carries a few milliseconds later.
+        """Set `link` up. It carries, and IPv6 addresses answer, a few milliseconds later.
 
         An IPv6 packet sent before that loses its neighbour solicitation, which is repeated only after a second:
         wait, or give the neighbours (`neighbour`).

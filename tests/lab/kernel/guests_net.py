@@ -106,7 +106,8 @@ def fresh() -> dict[str, str]:
     """The settings of a fresh namespace."""
     keys = (
         "ipv4/ip_unprivileged_port_start ipv4/icmp_ratelimit ipv4/icmp_ratemask ipv4/conf/all/rp_filter "
-        "ipv4/ip_forward ipv4/conf/default/rp_filter ipv6/conf/default/accept_dad ipv6/conf/default/accept_ra ipv6/icmp/ratemask"
+        "ipv4/ip_forward ipv4/conf/default/rp_filter ipv6/conf/default/accept_dad "
+        "ipv6/conf/default/accept_ra ipv6/icmp/ratemask"
     ).split()
     # What the machine has passes to new namespaces, so give it something else.
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
@@ -247,10 +248,10 @@ def ipv6_at_once() -> float:
     here, there = Netlink(a), Netlink(b)
     here.veth("eth0", "eth0", b, up=True)
     there.up("eth0")
-    time.sleep(0.05)  # the links carry
     began = time.monotonic()
     here.address("eth0", "2001:db8::1/64")
     there.address("eth0", "2001:db8::2/64")
+    time.sleep(0.05)
     with b.socket(socket.AF_INET6, socket.SOCK_DGRAM) as heard, a.socket(socket.AF_INET6, socket.SOCK_DGRAM) as asked:
         heard.bind(("2001:db8::2", 9))
         heard.settimeout(5)
