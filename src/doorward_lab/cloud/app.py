@@ -118,7 +118,9 @@ class Cloud:
     def _answer(self, request: Request, request_id: str) -> Answer:
         if request.service in FOLLOWED:
             fixes.prepare(request.account, request.region)
-        correction = CORRECTIONS.get((request.service, request.action))
+        # The classic Elastic Load Balancing API has actions of the same names.
+        classic = request.service == "elasticloadbalancing" and request.version == "2012-06-01"
+        correction = None if classic else CORRECTIONS.get((request.service, request.action))
         turn = Turn(request, self.settings, self._forward)
         try:
             if request.service == "ec2" and str(request.params.get("DryRun", "")).lower() == "true":

@@ -13,11 +13,16 @@ MODULES = (
     "rules", "groups", "interfaces", "instances", "elastic", "gateways", "prefix_lists", "acls", "networks", "transit",
 )  # fmt: skip
 
+OWNERS = ("balancers", "databases")
+"""Modules outside this package that correct the calls of other services."""
+
 
 def install(settings: Settings) -> None:
     """Register every correction and make moto's classes behave (`patches`), with this lab's choices."""
     for name in MODULES:
         import_module(f"{__name__}.{name}")
+    for name in OWNERS:
+        import_module(f"doorward_lab.cloud.{name}")
     from doorward_lab.cloud.fixes import patches
 
     patches.install(settings)

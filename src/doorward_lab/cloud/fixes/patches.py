@@ -13,8 +13,9 @@ from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.instances import Instance
 from moto.ec2.models.route_tables import Route
+from moto.elbv2.models import FakeLoadBalancer
 
-from doorward_lab.cloud import routing
+from doorward_lab.cloud import balancers, routing
 from doorward_lab.cloud.addresses import public_addresses
 from doorward_lab.cloud.turn import Settings
 from doorward_lab.cloud.wire import ApiError
@@ -46,6 +47,7 @@ def install(settings: Settings) -> None:
         (NetworkInterface, "group_set", property(_groups_of_interface)),
         (Instance, "dynamic_group_list", property(_groups_of_instance)),
         (elastic_ip_addresses.ElasticAddress, "private_ip_address", property(_private_of_eip)),
+        (FakeLoadBalancer, "availability_zones", property(_zones_of_balancer)),
         (Route, "state", property(_state_of_route)),
     ]
     for owner, name, better in changes:
@@ -78,6 +80,12 @@ def _private_of_eip(self: Any) -> Any:
     if self.eni is None:
         return None
     return getattr(self, "lab_private", None) or self.eni.private_ip_address
+
+
+def _zones_of_balancer(self: Any) -> Any:
+    """Zones with a network balancer's addresses. moto leaves those out."""
+    ec2 = self.subnets[0].ec2_backend if self.subnets else None
+    return balancers.zones(self, ec2) if ec2 is not None else []
 
 
 def _state_of_route(self: Any) -> str:

@@ -13,7 +13,8 @@ from doorward_lab.cloud.wire import Answer, ApiError
 
 @corrects("CreateTransitGatewayVpcAttachment")
 def attach(turn: Turn) -> Answer:
-    """An attachment is associated with the default table, and propagates to it, unless the gateway's options disable that.
+    """An attachment is associated with the default table, and propagates to it, unless the gateway's options
+    disable that.
 
     EC2 API Reference, TransitGatewayRequestOptions. moto associates always and never propagates.
     """
