@@ -103,13 +103,19 @@ class _LowNumbers:
         return lowest
 
 
+@dataclass(frozen=True, slots=True)
+class _Context:
+    handle: int
+    socket: int
+
+
 class _Contexts:
     """The process's contexts, least recently used first. One lock: the library has global state."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self._low = _LowNumbers()
-        self._kept: OrderedDict[Namespace, int] = OrderedDict()
+        self._kept: OrderedDict[Namespace, _Context] = OrderedDict()
 
     @contextmanager
     def of(self, ns: Namespace) -> Iterator[int]:
@@ -118,36 +124,41 @@ class _Contexts:
             context = self._kept.get(ns)
             if context is None:
                 while len(self._kept) >= _CONTEXTS:
-                    self._free(next(iter(self._kept)))
+                    self.forget(next(iter(self._kept)))
                 context = self._make()
                 self._kept[ns] = context
                 ns.at_close(self, lambda: self.forget(ns))
             self._kept.move_to_end(ns)
-            yield context
+            yield context.handle
+
+    def reserve(self) -> None:
+        """Keep low descriptors for contexts to come."""
+        with self.lock:
+            self._low.fill(_CONTEXTS - len(self._kept))
 
     def forget(self, ns: Namespace) -> None:
+        """Free the context of `ns`, if there is one; its socket would keep the namespace alive."""
         with self.lock:
-            if ns in self._kept:
-                self._free(ns)
+            context = self._kept.pop(ns, None)
+            if context is not None:
+                _library().nft_ctx_free(context.handle)
+                self.reserve()
 
-    def _free(self, ns: Namespace) -> None:
-        _library().nft_ctx_free(self._kept.pop(ns))
-        self._low.fill(_CONTEXTS - len(self._kept))
-
-    def _make(self) -> int:
-        """A context whose socket has a low number: free one, make it, and see that nobody else took the number."""
+    def _make(self) -> _Context:
+        """A context whose socket has a low number. Other threads may take the number that was freed for it."""
         library = _library()
-        self._low.fill(_CONTEXTS - len(self._kept))
+        self.reserve()
         for _ in range(_TRIES):
             expected = self._low.free_one()
-            context = library.nft_ctx_new(0)
-            if not context:
+            handle = library.nft_ctx_new(0)
+            if not handle:
                 raise Refused("libnftables made no context")
-            if _is_netfilter(expected):
-                library.nft_ctx_buffer_output(context)
-                library.nft_ctx_buffer_error(context)
-                return int(context)
-            library.nft_ctx_free(context)
+            for number in (expected, *range(3, _FIRST_UNSAFE)):
+                if _is_netfilter(number) and all(number != context.socket for context in self._kept.values()):
+                    library.nft_ctx_buffer_output(handle)
+                    library.nft_ctx_buffer_error(handle)
+                    return _Context(int(handle), number)
+            library.nft_ctx_free(handle)
         raise Refused("descriptors below 1024 are taken faster than nftables can get one")
 
 
@@ -167,7 +178,13 @@ _contexts = _Contexts()
 
 
 class Nft:
-    """Runs nftables commands in namespaces. Objects are alike: contexts are the process's, kept per namespace."""
+    """Runs nftables commands in namespaces. Objects are alike: contexts are the process's, kept per namespace.
+
+    Make the first early: it reserves descriptors below 1024, which must not all be taken by then.
+    """
+
+    def __init__(self) -> None:
+        _contexts.reserve()
 
     def run(self, ns: Namespace, text: str) -> None:
         """Run commands in nft's language as one transaction; Refused with the library's words, and nothing changed."""
