@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -89,7 +89,7 @@ PLAIN = {
     "RevokeSecurityGroupIngress": "GroupId IpPermissions IpProtocol FromPort ToPort CidrIp",
     "TerminateInstances": "InstanceIds=instancesSet/instanceId",
 }
-SPECIAL = {
+SPECIAL: dict[str, Callable[[Any], dict[str, Any]]] = {
     "DescribeVpcClassicLink": lambda p: {"VpcIds": [one["vpcId"] for one in p["vpcSet"]["item"]]},
     "ModifyImageAttribute": lambda p: {"ImageId": p["imageId"], "LaunchPermission": _people(p["launchPermission"])},
     "ModifySnapshotAttribute": lambda p: {
@@ -326,7 +326,7 @@ def test_every_ec2_call_is_recorded_as_aws_did() -> None:
     seen: Counter[str] = Counter()
     for real in _of("ec2"):
         name, request = real["eventName"], real["requestParameters"]
-        if request is not None and "denyAllIgwTraffic" in request:
+        if "denyAllIgwTraffic" in request:
             continue  # an argument of Amazon's own services, absent from the public API
         newer = f"{name}Request"
         arguments = newer_arguments(request[newer]) if newer in request else older_arguments(name, request)

@@ -25,7 +25,7 @@ RULE_XML = "".join(f"<{name}>{text}</{name}>" for name, text in RULE.items())
 RULE_READ = RULE | {"isEgress": False, "fromPort": 443, "toPort": 443}
 AUTHORIZED = f"<return>true</return><securityGroupRuleSet><item>{RULE_XML}</item></securityGroupRuleSet>"
 REVOKED = f"<return>true</return><revokedSecurityGroupRuleSet><item>{RULE_XML}</item></revokedSecurityGroupRuleSet>"
-ONE_CIDR = {
+ONE_CIDR: dict[str, Any] = {
     "GroupId": "sg-1",
     "IpPermissions": [
         {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "192.0.2.0/24"}]},

@@ -37,6 +37,9 @@ def response(model: str, action: str, answer: bytes) -> dict[str, Any] | None:
     if shape is None:
         return None
     if shapes.protocol(model) == "query":
+        wrapper = shape.serialization.get("resultWrapper", "")
+        if f"<{wrapper}".encode() not in answer:
+            return None
         parsed = create_parser("query").parse({"body": answer, "headers": {}, "status_code": 200}, shape)
         parsed.pop("ResponseMetadata", None)
     else:

@@ -150,6 +150,8 @@ _LAUNCHED = ("imageId", "minCount", "maxCount", "keyName")
 _TEXT = {"size", "volumeSize"}  # CreateVolume and CreateSnapshot log these numbers as text
 _UNLOGGED = {"DryRun"}
 _ITEM = {"privateIpAddressesSet"}  # of an answer: `item`, where every other list has `items`
+_RETURNS = {"CreateSecurityGroup"}  # answers `_return` beside its elements, though the model has none
+_RULE_SETS = ("securityGroupRuleSet", "revokedSecurityGroupRuleSet")  # rules without tags have no `tagSet`
 _REMOVED = "<sensitiveDataRemoved>"
 
 
@@ -226,8 +228,12 @@ def response(action: str, answer: bytes, request_id: str) -> dict[str, Any]:
     shape = described.output_shape if described else None
     elements = _elements(action, shapes.xml(answer), shape)
     elements.pop("requestId", None)
-    if shape is None:
+    if shape is None or action in _RETURNS:
         elements.setdefault("_return", True)
+    for rules in (elements.get(name) for name in _RULE_SETS):
+        for rule in (rules or {}).get("items", ()):
+            if not rule.get("tagSet"):
+                rule.pop("tagSet", None)
     return {"requestId": request_id} | elements
 
 

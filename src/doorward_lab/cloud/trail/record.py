@@ -144,4 +144,4 @@ def _response(call: Call, style: Style) -> dict[str, Any] | None:
     if call.action not in older.CALLS:
         return newer.response(call.action, call.version, call.answer, call.request_id)
     made = older.response(call.action, call.answer, call.request_id)
-    return of_2023(made) if style.era == "2023" else made
+    return of_2023(call.action, made) if style.era == "2023" else made

@@ -54,13 +54,12 @@ def flattened(request: dict[str, Any]) -> dict[str, Any]:
     return request | {"ipPermissions": {}} | ports | {"cidrIp": ranges[0]["cidrIp"]}
 
 
-def of_2023(response: dict[str, Any]) -> dict[str, Any]:
-    """An answer of a rule call as of 2023: what the API has answered since then left out."""
-    made = {
-        name: value
-        for name, value in response.items()
-        if name not in {"revokedSecurityGroupRuleSet", "unknownIpPermissionSet", "securityGroupArn"}
-    }
+def of_2023(action: str, response: dict[str, Any]) -> dict[str, Any]:
+    """An answer of a group's or a rule's call as of 2023: what the API has answered since then left out."""
+    since = {"revokedSecurityGroupRuleSet", "unknownIpPermissionSet", "securityGroupArn"}
+    if action == "DeleteSecurityGroup":
+        since.add("groupId")
+    made = {name: value for name, value in response.items() if name not in since}
     if rules := made.get("securityGroupRuleSet"):
         made["securityGroupRuleSet"] = rules | {
             "items": [
