@@ -119,9 +119,15 @@ class Database(Service[DatabaseSettings, DatabaseKnobs]):
 
     async def turned(self, before: DatabaseKnobs) -> None:
         """Bring the server into the state that the knobs say."""
+        if not 0 <= self.knobs.slow <= 60:
+            raise ValueError(f"slow is {self.knobs.slow} s; expected 0 to 60")
+        try:
+            self._bring(before)
+        except psycopg.Error as error:
+            raise ValueError(f"PostgreSQL: {error}") from error
+
+    def _bring(self, before: DatabaseKnobs) -> None:
         knobs = self.knobs
-        if not 0 <= knobs.slow <= 60:
-            raise ValueError(f"slow is {knobs.slow} s; expected 0 to 60")
         if knobs.stopped:
             self._let_go()
             self._stop()
@@ -142,18 +148,29 @@ class Database(Service[DatabaseSettings, DatabaseKnobs]):
             self._locker = self._superuser(autocommit=False)
             # In autocommit=False the transaction stays open until the connection is closed.
             self._locker.execute("set lock_timeout = '5s'")
-            self._locker.execute("lock table account, refresh_token in access exclusive mode")
+            self._locker.execute("lock table account in access exclusive mode")
 
     def _superuser(self, autocommit: bool = True) -> psycopg.Connection[tuple[object, ...]]:
         return self.cluster.connect(postgres.SUPERUSER, schema.DATABASE, autocommit=autocommit)
 
     async def _hold(self) -> None:
-        """Take each connection that is free, and each that gets free."""
+        """Take each connection that is free, end those that the login service has, and take theirs too.
+
+        A pool that keeps its connections would not notice for as long as it keeps them.
+        """
+        self._take()
+        with self._superuser() as connection:
+            connection.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'login'"
+            )
         while True:
-            with contextlib.suppress(psycopg.OperationalError):
-                while True:
-                    self._holders.append(self.cluster.connect(schema.OWNER, schema.DATABASE, autocommit=True))
-            await asyncio.sleep(0.1)
+            self._take()
+            await asyncio.sleep(0.05)
+
+    def _take(self) -> None:
+        with contextlib.suppress(psycopg.OperationalError):
+            while True:
+                self._holders.append(self.cluster.connect(schema.OWNER, schema.DATABASE, autocommit=True))
 
     def _release(self) -> None:
         if self._holding is not None:

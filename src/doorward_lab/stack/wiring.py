@@ -68,6 +68,7 @@ class Options:
     keepalive: int = 0  # of the balancer's connections to targets
     keepalive_time: float = 10.0
     portal_keepalive: bool = True
+    portal_timeout: float = 6.0  # seconds that the portal waits for the login service
     pool_lifetime: float = 20.0
     token_seconds: float = 300.0
     check_seconds: float = 5.0
@@ -191,7 +192,7 @@ class _Wire:
                 return PortalSettings(
                     folder=folder, listen=listen, port=ports.portal, login=self._logins(False),
                     second=self._logins(True), secret=accounts.password(options.seed, "portal"),
-                    resolver=self.resolver, keepalive=options.portal_keepalive,
+                    resolver=self.resolver, keepalive=options.portal_keepalive, timeout=options.portal_timeout,
                     keepalive_time=options.keepalive_time,
                 )  # fmt: skip
             case "balancer":

@@ -19,7 +19,13 @@ def shared_site() -> Iterator[Site]:
     """The stack; not to be used directly: `site` sees to its health."""
     need("nginx", "postgres", "prometheus", "prometheus-alertmanager")
     options = Options(
-        seed=SEED, rate=10.0, networks=("127.77.0.0/16",), pool_lifetime=2.0, check_seconds=0.5, keepalive_time=1.0
+        seed=SEED,
+        rate=10.0,
+        networks=("127.77.0.0/16",),
+        pool_lifetime=2.0,
+        check_seconds=0.5,
+        keepalive_time=1.0,
+        portal_timeout=4.0,
     )
     with running(WHOLE, options) as site:
         yield site
