@@ -101,5 +101,8 @@ def tags_of(tags: TagList) -> tuple[str, Tags]:
     """The Name tag, and all tags."""
     if not tags:
         return "", ()
-    pairs = tuple((tag.key, tag.value or "") for tag in tags)
-    return next((value for key, value in pairs if key == "Name"), ""), pairs
+    pairs = tuple([(tag.key, tag.value or "") for tag in tags])
+    for key, value in pairs:
+        if key == "Name":
+            return value, pairs
+    return "", pairs

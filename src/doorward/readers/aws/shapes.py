@@ -220,18 +220,6 @@ class Permission(Part):
     prefix_list_ids: list[ListId] | None = None
 
 
-class PermissionHead(Part):
-    """The same with its peers undecoded: most are never asked for."""
-
-    ip_protocol: str
-    from_port: int | None = None
-    to_port: int | None = None
-    ip_ranges: Raw = NOTHING
-    ipv6_ranges: Raw = NOTHING
-    user_id_group_pairs: Raw = NOTHING
-    prefix_list_ids: Raw = NOTHING
-
-
 class ReferencedGroup(Part):
     """The peer of a security group rule."""
 
