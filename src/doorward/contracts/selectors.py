@@ -237,7 +237,8 @@ class Matcher:
                 found[name].update(mine)
         # An id always means the thing itself, whatever else is called so.
         for id in ids:
-            found[id] = {id}
+            if len(found[id]) > 1:
+                found[id] = {id}
         return dict(found)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from doorward.model.intervals import Intervals, Span
 from doorward.model.rules import Group
@@ -50,6 +50,21 @@ class Interface(NamedTuple):
     """Set when it may or may not get a public IPv4 address (which is then any public address)."""
     device: int = 0
     """Device index of its attachment: 0 is the instance's primary interface."""
+
+
+AT_ID: Final = 0
+AT_VPC: Final = 1
+AT_SUBNET: Final = 2
+AT_GROUPS: Final = 3
+AT_ADDRESSES: Final = 4
+AT_PUBLIC: Final = 5
+AT_KIND: Final = 6
+AT_INSTANCE: Final = 9
+AT_MAYBE_GROUPS: Final = 12
+AT_GROUPS_UNKNOWN: Final = 13
+AT_WIDE: Final = 14
+AT_PUBLIC_UNKNOWN: Final = 15
+"""Places of an interface's fields, for loops over all interfaces: twice as fast there as names (Python 3.11)."""
 
 
 class AclEntry(NamedTuple):

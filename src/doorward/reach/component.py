@@ -15,7 +15,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from doorward.model.addresses import V6
-from doorward.model.estate import Interface
+from doorward.model.estate import (
+    AT_ADDRESSES,
+    AT_GROUPS,
+    AT_GROUPS_UNKNOWN,
+    AT_ID,
+    AT_KIND,
+    AT_MAYBE_GROUPS,
+    AT_PUBLIC,
+    AT_PUBLIC_UNKNOWN,
+    AT_SUBNET,
+    AT_VPC,
+    AT_WIDE,
+    Interface,
+)
 from doorward.model.intervals import Intervals, Span
 from doorward.reach.bits import bits_of, union_bits
 
@@ -79,15 +92,15 @@ class Component:
         owners: list[int] = []
         wide: list[tuple[Span, int]] = []
         for ordinal, interface in enumerate(self.interfaces):
-            for span in interface.addresses:
+            for span in interface[AT_ADDRESSES]:
                 first, last = span
                 if first == last:
                     known.append(first)
                     owners.append(ordinal)
                 else:
                     wide.append((span, ordinal))
-            if interface.wide:
-                wide.extend((span, ordinal) for span in interface.wide)
+            if interface[AT_WIDE]:
+                wide.extend((span, ordinal) for span in interface[AT_WIDE])
         order = sorted(range(len(known)), key=known.__getitem__)
         self.starts = [known[at] for at in order]
         """Address of every endpoint whose address is known, in order."""
@@ -119,21 +132,18 @@ class Component:
         self.classes: list[Cls] = []
         class_of_interface: list[Cls] = []
         for interface in self.interfaces:
-            name, vpc, subnet, groups = interface[:4]
+            groups, vpc = interface[AT_GROUPS], interface[AT_VPC]
             plain = (
-                interface.kind != "nat_gateway"
-                and not interface.maybe_groups
-                and interface.groups_unknown is None
-                and name not in balancer_of
+                interface[AT_KIND] != "nat_gateway"
+                and not interface[AT_MAYBE_GROUPS]
+                and interface[AT_GROUPS_UNKNOWN] is None
+                and (not balancer_of or interface[AT_ID] not in balancer_of)
             )
-            quick = (id(groups), subnet, vpc)
+            quick = (id(groups), interface[AT_SUBNET], vpc)
             found = alike.get(quick) if plain else None
             if found is None:
                 owner = "nat" if interface.kind == "nat_gateway" else balancer_of.get(interface.id, "")
-                key = ClassKey(
-                    interface.groups, interface.vpc, interface.subnet, owner, interface.maybe_groups,
-                    interface.groups_unknown,
-                )  # fmt: skip
+                key = ClassKey(groups, vpc, interface.subnet, owner, interface.maybe_groups, interface.groups_unknown)
                 found = by_key.get(key)
                 if found is None:
                     found = by_key[key] = Cls(len(self.classes), key)
@@ -203,7 +213,7 @@ class Component:
         maybe: list[int] = []
         starts, owner = self.starts, self.owner
         for ordinal, interface in enumerate(self.interfaces):
-            if not interface.public and not interface.public_unknown:
+            if not interface[AT_PUBLIC] and not interface[AT_PUBLIC_UNKNOWN]:
                 continue
             if not interface.public_unknown and not interface.wide:
                 # The usual case: every public address stands for a private one that is known.
@@ -324,10 +334,13 @@ class Endpoints(Mapping[str, list[int]]):
 
     def __init__(self, component: Component) -> None:
         self._component = component
-        self._ordinals = {interface.id: ordinal for ordinal, interface in enumerate(component.interfaces)}
         self._wide: dict[int, list[int]] = {}
         for number in range(component.points, component.count):
             self._wide.setdefault(component.owner[number], []).append(number)
+
+    @cached_property
+    def _ordinals(self) -> dict[str, int]:
+        return {interface[AT_ID]: ordinal for ordinal, interface in enumerate(self._component.interfaces)}
 
     def of(self, ordinal: int) -> list[int]:
         """Endpoint numbers of an interface by its place in ``Component.interfaces``."""
@@ -344,6 +357,16 @@ class Endpoints(Mapping[str, list[int]]):
         return sorted(found) + self._wide.get(ordinal, [])
 
     def __getitem__(self, id: str) -> list[int]:
+        # By its first address, as long as one is asked about now and then; else all would have to be listed first.
+        component = self._component
+        known = component.world.estate.interfaces.get(id)
+        if known is not None and known.addresses:
+            first = known.addresses[0][0]
+            at = bisect_left(component.starts, first)
+            while at < component.points and component.starts[at] == first:
+                if component.interfaces[component.owner[at]].id == id:
+                    return self.of(component.owner[at])
+                at += 1
         return self.of(self._ordinals[id])
 
     def __contains__(self, id: object) -> bool:

@@ -11,7 +11,7 @@ from doorward.reach import must, never
 from doorward.reach.ends import ends_of
 from doorward.reach.packet import Packet
 from doorward.reach.question import Question, Side
-from doorward.reach.world import Bound, World
+from doorward.reach.world import Bound, World, bits_of
 
 SAME = "the only source and the only target are the same interface: there is nobody to judge"
 
@@ -83,7 +83,8 @@ def _owners(world: World, side: Side) -> set[str]:
     found: set[str] = set()
     for component, bits in ends_of(world, side, Bound.UPPER).items():
         while bits and len(found) < 2:
-            first = component.interface_of((bits & -bits).bit_length() - 1).id
-            found.add(first)
-            bits &= ~component.of_interface(first)
+            ordinal = component.owner[(bits & -bits).bit_length() - 1]
+            found.add(component.interfaces[ordinal].id)
+            if len(found) < 2:
+                bits &= ~bits_of(component.endpoints_of.of(ordinal))
     return found

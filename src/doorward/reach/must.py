@@ -232,8 +232,13 @@ def _kinds(component: Component, cls: Cls, four: int, six: int) -> list[tuple[tu
     if whole:
         by_kind: dict[tuple[Family, ...], list[str]] = {}
         for interface in cls.interfaces:
-            firsts = [first for first, _ in interface.addresses + interface.wide]
-            kind = address_kind(any(first < V6 for first in firsts), any(first >= V6 for first in firsts))
+            has4 = has6 = False
+            for first, _ in (*interface.addresses, *interface.wide) if interface.wide else interface.addresses:
+                if first < V6:
+                    has4 = True
+                else:
+                    has6 = True
+            kind = address_kind(has4, has6)
             few = by_kind.setdefault(kind, [])
             if kind and len(few) < 2:
                 few.append(interface.id)
@@ -249,6 +254,6 @@ def _kinds(component: Component, cls: Cls, four: int, six: int) -> list[tuple[tu
 
 def address_kind(four: bool, six: bool) -> tuple[Family, ...]:
     """The families that an interface has."""
-    own4: tuple[Family, ...] = (4,) if four else ()
-    own6: tuple[Family, ...] = (6,) if six else ()
-    return own4 + own6
+    if four:
+        return (4, 6) if six else (4,)
+    return (6,) if six else ()

@@ -12,7 +12,17 @@ from functools import cached_property
 from typing import cast
 
 from doorward.model.addresses import INTERNET
-from doorward.model.estate import Estate, Interface, LoadBalancer
+from doorward.model.estate import (
+    AT_GROUPS,
+    AT_GROUPS_UNKNOWN,
+    AT_INSTANCE,
+    AT_KIND,
+    AT_MAYBE_GROUPS,
+    AT_VPC,
+    Estate,
+    Interface,
+    LoadBalancer,
+)
 from doorward.model.intervals import Intervals
 from doorward.model.rules import Group
 from doorward.reach.bits import bits_of, numbers_in, union_bits
@@ -107,9 +117,9 @@ class World:
         # One instance with interfaces in two VPCs may forward between them.
         homes: dict[str, str] = {}
         for interface in self.estate.interfaces.values():
-            if interface.instance is not None:
-                home = homes.setdefault(interface.instance, interface.vpc)
-                if home != interface.vpc:
+            if interface[AT_INSTANCE] is not None:
+                home = homes.setdefault(interface[AT_INSTANCE], interface[AT_VPC])
+                if home != interface[AT_VPC]:
                     parent[find(interface.vpc)] = find(home)
         hidden = sorted(self.hidden_vpcs)
         for one in hidden[1:]:
@@ -153,7 +163,9 @@ class World:
     @cached_property
     def accelerated_vpcs(self) -> frozenset[str]:
         """VPCs in which Global Accelerator has an interface."""
-        return frozenset(one.vpc for one in self.estate.interfaces.values() if one.kind == "global_accelerator_managed")
+        return frozenset(
+            one.vpc for one in self.estate.interfaces.values() if one[AT_KIND] == "global_accelerator_managed"
+        )
 
     @cached_property
     def attached_subnets(self) -> frozenset[str]:
@@ -172,7 +184,8 @@ class World:
         names = self._component_name
         found: dict[str, list[Interface]] = defaultdict(list)
         for interface in self.estate.interfaces.values():
-            found[names.get(interface.vpc, interface.vpc)].append(interface)
+            vpc = interface[AT_VPC]
+            found[names.get(vpc, vpc)].append(interface)
         return found
 
     def component_of(self, vpc: str) -> Component:
@@ -197,15 +210,15 @@ class World:
         found: dict[str, set[str]] = defaultdict(set)
         seen: set[tuple[int, str]] = set()
         for interface in self.estate.interfaces.values():
-            key = (id(interface.groups), interface.vpc)
+            key = (id(interface[AT_GROUPS]), interface[AT_VPC])
             if key not in seen:
                 seen.add(key)
                 for group in interface.groups:
                     found[group].add(interface.vpc)
-            if interface.maybe_groups:
+            if interface[AT_MAYBE_GROUPS]:
                 for group in interface.maybe_groups:
                     found[group].add(interface.vpc)
-            if interface.groups_unknown:
+            if interface[AT_GROUPS_UNKNOWN]:
                 for one in self.estate.groups.values():
                     if one.vpc == interface.vpc:
                         found[one.id].add(interface.vpc)

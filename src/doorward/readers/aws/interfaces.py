@@ -7,6 +7,7 @@ Source: EC2 API Reference, *NetworkInterface*, *InstanceNetworkInterface*.
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import itemgetter
 from socket import AF_INET, AF_INET6, inet_pton
 
 import msgspec
@@ -89,8 +90,11 @@ class InterfaceReader:
                     addresses += _more_addresses(wire)
                 elif sixes:
                     if len(sixes) == 1:
-                        number = quick_address(sixes[0].ipv6_address)
-                        addresses = (*addresses, (number, number))
+                        try:
+                            other = V6 + number_of(pton(AF_INET6, sixes[0].ipv6_address))
+                        except (OSError, ValueError):
+                            other = parse_address(sixes[0].ipv6_address)
+                        addresses = (*addresses, (other, other))
                     else:
                         addresses += _more_addresses(wire)
             except ValueError as error:
@@ -167,12 +171,17 @@ def read_interfaces(context: Context, reader: InterfaceReader) -> tuple[dict[str
     found: dict[str, Interface] = {}
     ends: list[tuple[int, Answer]] = []
     for answer in context.answers:
-        for made in answer.interfaces:
-            known = found.setdefault(made.id, made)
-            if known is not made and known != made:
-                ordinal = list(found).index(made.id)
-                first = next((one for count, one in ends if ordinal < count), answer)
-                raise conflict(made.id, first, answer)
+        listed = answer.interfaces
+        fresh = dict(zip(map(itemgetter(0), listed), listed, strict=True))
+        if not found and len(fresh) == len(listed):
+            found = fresh
+        else:
+            for made in listed:
+                known = found.setdefault(made.id, made)
+                if known is not made and known != made:
+                    ordinal = list(found).index(made.id)
+                    first = next((one for count, one in ends if ordinal < count), answer)
+                    raise conflict(made.id, first, answer)
         ends.append((len(found), answer))
         answer.interfaces = []
     return found, _read_instances(context, reader, found)
