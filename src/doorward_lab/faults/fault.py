@@ -189,5 +189,5 @@ def _typed(fault: str, parameter: Parameter, value: object) -> Value:
             return float(str(value))
         return str(value)
     except (ValueError, KeyError) as error:
-        words = {bool: "true or false", int: "a whole number", float: "a number"}[kind]  # type: ignore[index]
+        words = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
         raise LabError(f"{fault}: {parameter.name} is {value!r}; expected {words}") from error

@@ -15,6 +15,8 @@ from doorward_lab.faults.fault import Act
 from doorward_lab.scenes import BuiltHost
 from doorward_lab.scenes.rules import Permission, flat
 
+DEFAULTS = ("portal", "login", "auth-db")
+"""Groups of the outage scene that faults hit unless told otherwise."""
 ANY = "any"
 """A parameter's value that leaves the choice to the seed."""
 
@@ -81,7 +83,7 @@ def _plain(rule: Permission) -> Permission:
 def pick(act: Act, direction: str = "ingress", other_subnet: bool = False) -> Flow:
     """The flow that the parameters `from`, `to` and `service` name; where several fit, the seed picks.
 
-    A name that the scene has not is refused; a default that it has not leaves the choice open.
+    A name that no rule has is refused; but the defaults, which are the outage scene's, leave the choice open elsewhere.
     """
     wanted = {"source": act.text("from"), "target": act.text("to")}
     found = flows(act, direction)
@@ -89,13 +91,12 @@ def pick(act: Act, direction: str = "ingress", other_subnet: bool = False) -> Fl
         found = [one for one in found if crossing(act, one)]
     if not found:
         raise LabError(f"no group of {act.lab.built.scene} has a rule of this kind with members on both sides")
-    defaults = {"source": "portal", "target": "login"}
     for side, name in wanted.items():
         if name == ANY:
             continue
         known = {getattr(one, side) for one in found}
         if name not in known:
-            if name in (defaults[side], "auth-db"):
+            if name in DEFAULTS:
                 continue
             raise LabError(f"no rule names {name!r} as its {side}; expected one of {', '.join(sorted(known))}, or any")
         found = [one for one in found if getattr(one, side) == name] or found

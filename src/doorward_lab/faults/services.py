@@ -135,10 +135,10 @@ def _turned(
 _ONLY = Parameter("only", "", "The names that it hits, joined by commas; empty: all.")
 FAULTS = (
     _turned(
-        "database-slow", "Every statement takes long", "database", _set("slow", "seconds"), "{slow:g} s for a statement",
+        "database-slow", "Every statement takes long", "database", _set("slow", "seconds"), "{slow:g} s a statement",
         Parameter("seconds", 2.0, "Seconds that each statement takes longer."),
     ),
-    _turned("database-locked", "A transaction holds the accounts", "database", _fixed(locked=True), "accounts are locked"),
+    _turned("database-locked", "The accounts are locked", "database", _fixed(locked=True), "accounts are locked"),
     _turned(
         "database-out-of-connections", "All connections of the database are taken", "database", _fixed(exhausted=True),
         "no connection is left",

@@ -14,9 +14,7 @@ from doorward_lab.scenes.rules import flat
 
 THERE = frozenset(("InvalidPermission.Duplicate", "NetworkAclEntryAlreadyExists", "RouteAlreadyExists"))
 """Codes that say: it is there already."""
-GONE = frozenset(
-    ("InvalidPermission.NotFound", "InvalidNetworkAclEntry.NotFound", "InvalidNetworkInterfaceID.NotFound")
-)
+GONE = frozenset(("InvalidPermission.NotFound", "InvalidNetworkAclEntry.NotFound"))
 """Codes that say: it is gone already."""
 
 
@@ -91,7 +89,8 @@ def _route(lab: Lab, step: Step) -> str:
 
 
 def _peering(lab: Lab, step: Step) -> str:
-    """A deleted peering cannot come back (VPC Peering Guide, *life cycle*): a new one takes its place and its routes."""
+    """A deleted peering cannot come back (VPC Peering Guide, *life cycle*): a new one takes its place, and its
+    routes."""
     ec2 = lab.connect("ec2")
     found = ec2.describe_vpc_peering_connections()["VpcPeeringConnections"]
     active = [
