@@ -19,6 +19,7 @@ from doorward_lab.fabric.filters import TABLE as GROUPS_TABLE
 from doorward_lab.fabric.plan import INTERNET, Planner, router
 from doorward_lab.fabric.space import Plan, Space, Wire
 from doorward_lab.fabric.stages import Stage, Step
+from doorward_lab.kernel import carrier
 from doorward_lab.kernel.netns import Namespace
 from doorward_lab.kernel.nft import Nft
 from doorward_lab.model import CloudState
@@ -61,6 +62,7 @@ class Fabric:
         self._planner = Planner()
         self._built: dict[str, Built] = {}
         self._wires: dict[str, Wire] = {}
+        self._plugged: list[Wire] = []  # and not yet known to carry packets
         self._hosts: frozenset[str] = frozenset()
         self._follows = 0
         self._last = self._longest = 0.0
@@ -168,6 +170,7 @@ class Fabric:
             act()
         for name in new.keys() & hosts:
             self._connect(name, new[name], plan.wires[name])
+        self._settle()
         for name, space in {**new, **changed}.items():
             self._built[name].settled = space
         self._hosts = hosts
@@ -222,8 +225,22 @@ class Fabric:
             master=wire.bridge,
         )
         far.link.up(wire.far[1])  # a pair cannot be made with both ends up
+        self._plugged.append(wire)
         near.reach({(link, address): mac for link, address, mac in wire.reached}, {})
         self._wires[name] = wire
+
+    def _settle(self) -> None:
+        """Wait until what was plugged carries packets: a state that was followed is in effect."""
+        plugged, self._plugged = self._plugged, []
+        ends: dict[str, dict[str, None]] = {}
+        for wire in plugged:
+            for space, link, _ in (wire.near, wire.far):
+                ends.setdefault(space, {})[link] = None
+            if wire.bridge is not None:
+                ends[wire.near[0]][wire.bridge] = None  # runs once the first of its ports does
+        for space, links in ends.items():
+            if space in self._built:
+                carrier.wait(self._built[space].ns, links)
 
     def _unplug(self, name: str) -> None:
         wire = self._wires.pop(name)

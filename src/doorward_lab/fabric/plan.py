@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from doorward_lab.errors import Refused
 from doorward_lab.fabric import acls, gateways, hosts, routes
@@ -124,10 +124,14 @@ def _transit(state: CloudState, gateway: str, made: dict[str, Wire]) -> Space:
     )
 
 
-def internet(state: CloudState, made: dict[str, Wire]) -> Space:
-    """The internet: every public address is its own, but for those of the cloud."""
+def internet(state: CloudState, made: dict[str, Wire], once: Iterable[str] = ()) -> Space:
+    """The internet: every public address is its own, but for those of the cloud.
+
+    `once` are destinations that were the cloud's: nobody is there now, so they drop.
+    """
     links = dict(_across(INTERNET, made))
     local = dict.fromkeys((*gateways.public_networks(), gateways.PUBLIC6), Hop("lo"))
+    local.update(dict.fromkeys(once, routes.NOWHERE))
     for destination, hop in gateways.internet_routes(state).items():
         local[destination] = Hop(hop.dev, hop.via, CLIENT4 if hop.via == FAR4 else CLIENT6)
     return Space(
@@ -150,6 +154,7 @@ class Planner:
         self._compiler = Compiler()
         self._hosts: dict[str, tuple[_HostKey, Space, Wire]] = {}
         self._last: dict[str, Space] = {}
+        self._once: set[str] = set()  # destinations on the internet that are or were the cloud's
 
     def plan(self, state: CloudState) -> Plan:
         """What the kernel is to hold for `state`. Raises Refused for a protocol or an address that is none."""
@@ -160,7 +165,8 @@ class Planner:
 
     def _plan(self, state: CloudState) -> Plan:
         made = wires(state)
-        spaces = {INTERNET: internet(state, made)}
+        self._once.update(gateways.internet_routes(state))
+        spaces = {INTERNET: internet(state, made, self._once)}
         subnets: dict[str, list[Subnet]] = {vpc: [] for vpc in state.vpcs}
         for subnet in state.subnets.values():
             subnets.setdefault(subnet.vpc, []).append(subnet)
