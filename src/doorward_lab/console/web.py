@@ -230,11 +230,12 @@ class Web:
         address |= {one.instance: one.ipv4[0] for one in self.lab.state.interfaces.values() if one.instance}
         targets = {}
         for group in groups:
-            arn = group["TargetGroupArn"]
+            group_arn = group["TargetGroupArn"]
             listed = [
-                one["Target"] for one in elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
+                one["Target"]
+                for one in elb.describe_target_health(TargetGroupArn=group_arn)["TargetHealthDescriptions"]
             ]
-            targets[arn] = [
+            targets[group_arn] = [
                 Target(id=one["Id"], address=address.get(one["Id"], one["Id"]), port=one["Port"]) for one in listed
             ]
         scene = self.scene.stack

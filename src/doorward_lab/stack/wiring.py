@@ -41,7 +41,9 @@ class Ports:
     http: int = 80
     https: int = 443
     portal: int = 8080
-    login: int = 8081
+    portal_metrics: int = 9108
+    login: int = 8443
+    login_metrics: int = 9109
     sql: int = 5432
     dns: int = 53
     dns_metrics: int = 9153
@@ -183,14 +185,16 @@ class _Wire:
                 if database is None:
                     raise BadScene(f"{name} has no database; expected database{'-b' if second else ''}")
                 return LoginSettings(
-                    folder=folder, listen=listen, port=ports.login, database=self._host(database).strip("[]"),
+                    folder=folder, listen=listen, port=ports.login, metrics_port=ports.login_metrics,
+                    database=self._host(database).strip("[]"),
                     database_port=ports.sql, secret=self.secrets[second], keys=str(self.keys[second]),
                     issuer="login-b" if second else "login", resolver=self.resolver,
                     token_seconds=options.token_seconds, pool_lifetime=options.pool_lifetime,
                 )  # fmt: skip
             case "portal":
                 return PortalSettings(
-                    folder=folder, listen=listen, port=ports.portal, login=self._logins(False),
+                    folder=folder, listen=listen, port=ports.portal, metrics_port=ports.portal_metrics,
+                    login=self._logins(False),
                     second=self._logins(True), secret=accounts.password(options.seed, "portal"),
                     resolver=self.resolver, keepalive=options.portal_keepalive, timeout=options.portal_timeout,
                     keepalive_time=options.keepalive_time,
@@ -221,7 +225,7 @@ class _Wire:
         """One scrape job a role."""
         ports = self.ports
         at = {
-            "balancer": ports.balancer, "portal": ports.portal, "login": ports.login, "database": ports.database,
+            "balancer": ports.balancer, "portal": ports.portal_metrics, "login": ports.login_metrics, "database": ports.database,
             "dns": ports.dns_metrics, "users": ports.users,
         }  # fmt: skip
         jobs = []
