@@ -225,7 +225,8 @@ class _Wire:
         """One scrape job a role."""
         ports = self.ports
         at = {
-            "balancer": ports.balancer, "portal": ports.portal_metrics, "login": ports.login_metrics, "database": ports.database,
+            "balancer": ports.balancer, "portal": ports.portal_metrics, "login": ports.login_metrics,
+            "database": ports.database,
             "dns": ports.dns_metrics, "users": ports.users,
         }  # fmt: skip
         jobs = []
