@@ -21,9 +21,9 @@ from doorward_lab.cloud.serve import Server, serve
 from doorward_lab.cloud.trail import Emitter, Identity, Trail
 
 PATTERN = {
-    "source": ["aws.ec2", "aws.elasticloadbalancing"],
+    "source": ["aws.ec2", "aws.elasticloadbalancing", "aws.rds"],
     "detail-type": ["AWS API Call via CloudTrail"],
-    "detail": {"eventSource": ["ec2.amazonaws.com", "elasticloadbalancing.amazonaws.com"]},
+    "detail": {"eventSource": [{"suffix": ".amazonaws.com"}]},
 }
 HTTPS = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "192.0.2.0/24"}]}
 
@@ -232,6 +232,26 @@ def _changes(lab: Lab) -> Iterator[tuple[str, Any]]:
     )
     yield "CreateVpcPeeringConnection", lambda: ec2.create_vpc_peering_connection(VpcId=lab.vpc, PeerVpcId=peer)
     yield "SetSecurityGroups", lambda: elb.set_security_groups(LoadBalancerArn=arn, SecurityGroups=[second])
+    yield (
+        "ModifySubnetAttribute",
+        lambda: ec2.modify_subnet_attribute(SubnetId=subnet_id, MapPublicIpOnLaunch={"Value": True}),
+    )
+    allocated = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    third = ec2.create_network_interface(SubnetId=other_id, Groups=[second])["NetworkInterface"]["NetworkInterfaceId"]
+    yield "AssociateAddress", lambda: ec2.associate_address(AllocationId=allocated, NetworkInterfaceId=third)
+    endpoint = ec2.create_vpc_endpoint(
+        VpcId=lab.vpc,
+        ServiceName="com.amazonaws.us-east-1.ssm",
+        VpcEndpointType="Interface",
+        SubnetIds=[subnet_id],
+        SecurityGroupIds=[lab.group],
+    )["VpcEndpoint"]["VpcEndpointId"]
+    yield "ModifyVpcEndpoint", lambda: ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, AddSecurityGroupIds=[second])
+    launched = {"ImageId": image, "SecurityGroupIds": [second]}
+    yield (
+        "CreateLaunchTemplate",
+        lambda: ec2.create_launch_template(LaunchTemplateName="t", LaunchTemplateData=launched),
+    )
     yield "DeleteLoadBalancer", lambda: elb.delete_load_balancer(LoadBalancerArn=arn)
 
 
@@ -251,7 +271,36 @@ def test_every_kind_of_change_arrives(lab: Lab) -> None:
         if detail["eventSource"] == "ec2.amazonaws.com":
             assert detail["requestID"] in text, f"{name}: the answer's requestId is the record's"
         made += 1
-    assert 21 == made
+    assert 25 == made
+
+
+def test_a_load_balancers_interfaces_are_told_as_the_services_calls(lab: Lab) -> None:
+    """CreateLoadBalancer is followed by the service's own CreateNetworkInterface for each subnet, SetSecurityGroups by
+    its ModifyNetworkInterfaceAttribute, DeleteLoadBalancer by its DeleteNetworkInterface."""
+    elb, ec2 = lab.client("elbv2"), lab.ec2
+    subnets = [
+        ec2.create_subnet(VpcId=lab.vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=f"us-east-1{zone}")["Subnet"]
+        for number, zone in ((11, "a"), (12, "b"))
+    ]
+    other = ec2.create_security_group(GroupName="other", Description="d", VpcId=lab.vpc)["GroupId"]
+    lab.settle()
+    ids = [one["SubnetId"] for one in subnets]
+    made = elb.create_load_balancer(Name="own", Subnets=ids, SecurityGroups=[lab.group])
+    arn = made["LoadBalancers"][0]["LoadBalancerArn"]
+    assert lab.cloud.drain()
+    elb.set_security_groups(LoadBalancerArn=arn, SecurityGroups=[other])
+    assert lab.cloud.drain()
+    elb.delete_load_balancer(LoadBalancerArn=arn)
+    details = [one["detail"] for one in lab.settle()]
+    own = [one for one in details if one["userIdentity"].get("invokedBy") == "elasticloadbalancing.amazonaws.com"]
+    created = [one for one in own if one["eventName"] == "CreateNetworkInterface"]
+    assert set(ids) == {one["requestParameters"]["subnetId"] for one in created}
+    interfaces = {one["responseElements"]["networkInterface"]["networkInterfaceId"] for one in created}
+    deleted = [one for one in own if one["eventName"] == "DeleteNetworkInterface"]
+    assert interfaces == {one["requestParameters"]["networkInterfaceId"] for one in deleted}
+    changed = [one for one in own if one["eventName"] == "ModifyNetworkInterfaceAttribute"]
+    assert {other} == {one["requestParameters"]["groupSet"]["items"][0]["groupId"] for one in changed}
+    assert 6 == len(own)
 
 
 def _keys(value: Any) -> Iterator[str]:
