@@ -17,10 +17,33 @@ def create_vpc(turn: Turn) -> Answer:
     """The default group lets its own members in (VPC User Guide, "Default security groups"); ACLs know IPv6."""
     before = set(turn.ec2.vpcs)
     flat = {"CidrBlock": acls.canonical(turn.params["CidrBlock"])} if "CidrBlock" in turn.params else {}
+    block = _own_block(turn, flat)
     answer = turn.done(**flat)
     for id in [id for id in turn.ec2.vpcs if id not in before]:
+        if block:
+            _give_block(turn, turn.ec2.vpcs[id], block, answer)
         settle(turn.ec2, turn.ec2.vpcs[id])
     return answer
+
+
+def _own_block(turn: Turn, flat: dict[str, str]) -> str:
+    """The block of an IPv6 pool of one's own, if one is asked for (EC2 API Reference, CreateVpc: Ipv6CidrBlock needs
+    Ipv6Pool). moto knows blocks of Amazon's choice alone: one is made, and then replaced by `_give_block`."""
+    if not turn.params.get("Ipv6CidrBlock"):
+        return ""
+    if not turn.params.get("Ipv6Pool"):
+        raise ApiError("MissingParameter", "The request must contain the parameter Ipv6Pool")
+    block = acls.canonical(turn.params["Ipv6CidrBlock"])
+    if addresses.parsed(block).version != 6:
+        raise ApiError("InvalidParameterValue", f"Value ({block}) for parameter ipv6CidrBlock is invalid.")
+    flat["AmazonProvidedIpv6CidrBlock"] = "true"
+    return block
+
+
+def _give_block(turn: Turn, vpc: Any, block: str, answer: Answer) -> None:
+    newest = [one for one in vpc._cidr_block_association_set.values() if one.get("ipv6_pool") == "Amazon"][-1]
+    answer.body = answer.body.replace(str(newest["cidr_block"]).encode(), block.encode())
+    newest["cidr_block"], newest["ipv6_pool"] = block, str(turn.params["Ipv6Pool"])
 
 
 def settle(ec2: Any, vpc: Any) -> None:
@@ -42,7 +65,10 @@ def associate_vpc(turn: Turn) -> Answer:
     flat = {"CidrBlock": acls.canonical(turn.params["CidrBlock"])} if "CidrBlock" in turn.params else {}
     vpc = lookup.vpc(turn, turn.params.get("VpcId"))
     had = bool(routing.blocks(vpc, ipv6=True))
+    block = _own_block(turn, flat)
     answer = turn.done(**flat)
+    if block:
+        _give_block(turn, vpc, block, answer)
     if not had and routing.blocks(vpc, ipv6=True):
         acls.add_ipv6(turn.ec2, vpc.id)
         for group in turn.ec2.groups[vpc.id].values():
@@ -278,7 +304,7 @@ def peer(turn: Turn) -> Answer:
     """Two VPCs whose blocks overlap cannot be joined: the connection fails (Amazon VPC Peering Guide, "VPC peering
     limitations")."""
     before = set(turn.ec2.vpc_pcxs)
-    turn.done()
+    answer = turn.done()
     made = next(one for id, one in turn.ec2.vpc_pcxs.items() if id not in before)
     ours, theirs = (
         [addresses.parsed(cidr) for six in (False, True) for cidr in routing.blocks(vpc, ipv6=six)]
@@ -289,4 +315,27 @@ def peer(turn: Turn) -> Answer:
             "failed",
             "Failed due to incorrect VPC-ID, Account ID, or overlapping CIDR range",
         )
-    return turn.answer_with({"VpcPeeringConnection": made})
+    return answer
+
+
+@corrects("DescribeVpcPeeringConnections")
+def peerings(turn: Turn) -> Answer:
+    """By id or filter (EC2 API Reference, DescribeVpcPeeringConnections); moto knows no filters, and no unknown id."""
+    every = turn.ec2.vpc_pcxs
+    ids = turn.params.get("VpcPeeringConnectionIds") or []
+    for id in ids:
+        if id not in every:
+            text = f"The vpcPeeringConnection ID '{id}' does not exist"
+            raise ApiError("InvalidVpcPeeringConnectionID.NotFound", text)
+    known: dict[str, Any] = {
+        "vpc-peering-connection-id": lambda one: (one.id,),
+        "status-code": lambda one: (one._status.code,),
+        "status-message": lambda one: (one._status.message,),
+    }
+    for side, which in (("requester", "vpc"), ("accepter", "peer_vpc")):
+        known[f"{side}-vpc-info.vpc-id"] = lambda one, w=which: (getattr(one, w).id,)
+        known[f"{side}-vpc-info.cidr-block"] = lambda one, w=which: (getattr(one, w).cidr_block,)
+        known[f"{side}-vpc-info.owner-id"] = lambda one, w=which: (getattr(one, w).owner_id,)
+    found = [every[id] for id in dict.fromkeys(ids)] if ids else list(every.values())
+    kept = lookup.chosen(turn, found, turn.params.get("Filters") or [], known)
+    return turn.answer_with({"VpcPeeringConnections": kept})
