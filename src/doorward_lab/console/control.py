@@ -125,7 +125,8 @@ def ask(path: Path, request: Message, files: Sequence[int] = ()) -> Iterator[Mes
         line = json.dumps(request).encode() + b"\n"
         carried = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))] if files else []
         sent = connection.sendmsg([line], carried)
-        connection.sendall(line[sent:])
+        if rest := line[sent:]:  # sending nothing to somebody who has answered and gone is an error too
+            connection.sendall(rest)
         with connection.makefile("r", encoding="utf-8") as answers:
             for text in answers:
                 message = json.loads(text)
