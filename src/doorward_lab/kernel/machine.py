@@ -60,11 +60,14 @@ def lacking(library: str, platform: str = sys.platform) -> list[str]:
     return lines
 
 
-def why_no_universe(error: OSError, proc: Path = _PROC) -> str:
-    """A line for a refused unshare, id map or mount: which setting forbids it, and what to do."""
+def why_no_universe(error: OSError, *, power: bool, proc: Path = _PROC) -> str:
+    """A line for a refused unshare, id map or mount: which setting forbids it, and what to do.
+
+    `power`: what `has_power` said before. Afterwards it may say yes to a process that AppArmor lets do nothing.
+    """
     if error.errno == errno.ENOSPC:
         return "too many namespaces exist: end those that are not needed, or raise user.max_*_namespaces (sysctl)"
-    if has_power(proc):
+    if power:
         return f"namespaces are refused although this process has CAP_SYS_ADMIN: {error.strerror} ({_containers()})"
     as_root = "or run the lab as root"
     if not (proc / "self/ns/user").exists():
@@ -111,7 +114,7 @@ def trial() -> list[str]:
         try:
             action()
         except (LabError, OSError) as error:
-            lines.append(f"the kernel lacks {feature}: {error}")
+            lines.append(f"the kernel lacks {feature}: {str(error).splitlines()[0]}")
 
     tried("veth pairs (CONFIG_VETH)", lambda: link.veth("trial", "trial", there))
     tried("bridges (CONFIG_BRIDGE)", lambda: link.bridge("bridge"))

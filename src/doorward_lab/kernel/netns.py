@@ -110,9 +110,11 @@ def _own_fd() -> int:
 
 
 @contextmanager
-def _restored() -> Iterator[None]:
+def _moved(move: Callable[[], None]) -> Iterator[None]:
+    """The calling thread is brought back; but where it was refused to move, coming back would be refused too."""
     before = _own_fd()
     try:
+        move()
         try:
             yield
         finally:
@@ -136,11 +138,14 @@ class Namespace:
     @classmethod
     def create(cls, name: str) -> Namespace:
         """A fresh namespace with `lo` up and the lab's sysctls. Raises Refused with the kernel's reason."""
-        with _restored():
+
+        def leave() -> None:
             try:
                 libc.unshare(libc.CLONE_NEWNET)
             except OSError as error:
                 raise Refused(_why_no_namespace(name, error)) from error
+
+        with _moved(leave):
             write_sysctls(_FRESH)
             if Path("/proc/sys/net/ipv6").exists():
                 write_sysctls(_FRESH_V6)
@@ -168,15 +173,17 @@ class Namespace:
     @contextmanager
     def inside(self) -> Iterator[None]:
         """Move the calling thread into this namespace; it is back where it was afterwards, whatever happens."""
-        with _restored():
-            with self._lock:
-                if self.fd < 0:
-                    raise Refused(f"cannot enter namespace {self.name}: it was closed")
-                try:
-                    libc.setns(self.fd, libc.CLONE_NEWNET)
-                except OSError as error:
-                    raise Refused(f"cannot enter namespace {self.name}: {error.strerror}") from error
+        with _moved(self._enter):
             yield
+
+    def _enter(self) -> None:
+        with self._lock:
+            if self.fd < 0:
+                raise Refused(f"cannot enter namespace {self.name}: it was closed")
+            try:
+                libc.setns(self.fd, libc.CLONE_NEWNET)
+            except OSError as error:
+                raise Refused(f"cannot enter namespace {self.name}: {error.strerror}") from error
 
     def socket(self, family: int, kind: int, proto: int = 0) -> sockets.socket:
         """A socket of this namespace; it stays so wherever it is used."""

@@ -76,8 +76,8 @@ async def _carry(near: socket.socket, ns: Namespace, address: Address) -> None:
         near.setblocking(False)
         try:
             far = ns.socket(family, socket.SOCK_STREAM)
-        except Refused:
-            return  # the namespace is gone
+        except (Refused, OSError):
+            return  # the namespace is gone, or no descriptor is left
         with far:
             far.setblocking(False)
             try:
@@ -85,10 +85,10 @@ async def _carry(near: socket.socket, ns: Namespace, address: Address) -> None:
                     await loop.sock_connect(far, address)
             except OSError:  # TimeoutError is one
                 return
-            near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             # A reset on one way is an end of both: leaving closes the sockets.
             with contextlib.suppress(OSError):
+                near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 await _both(_flow(near, far), _flow(far, near))
 
 
@@ -125,11 +125,14 @@ class Pump:
 
     async def _run(self, ns: Namespace, address: Address) -> None:
         self._loop = asyncio.get_running_loop()
-        task = asyncio.ensure_future(pump(self.listener, ns, address))
+        work = asyncio.ensure_future(pump(self.listener, ns, address))
+        stop = asyncio.ensure_future(self._stop.wait())
         self._ready.set()
-        await self._stop.wait()
-        task.cancel()
-        await asyncio.wait([task])
+        await asyncio.wait([work, stop], return_when=asyncio.FIRST_COMPLETED)
+        for task in (work, stop):
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work  # what it failed of, if it did, ends this thread in words
 
     def close(self) -> None:
         """Stop listening and end every connection."""

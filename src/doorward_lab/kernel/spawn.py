@@ -52,12 +52,15 @@ def spawn(
     such program, Refused where the kernel or the program's format refuses.
     """
     path = (os.environ if env is None else env).get("PATH", os.defpath)
-    program = shutil.which(argv[0], path=path)
+    wanted = os.path.join(cwd or "", argv[0]) if os.path.dirname(argv[0]) else argv[0]
+    program = shutil.which(wanted, path=path)
     if program is None:
         raise Missing(f"there is no program {argv[0]!r} (searched: {path}); install the package that has it")
     return (
         _starter()
-        .submit(_start, ns, program, argv, env, cwd, (stdin, stdout, stderr), privileged, tuple(pass_fds))
+        .submit(
+            _start, ns, os.path.abspath(program), argv, env, cwd, (stdin, stdout, stderr), privileged, tuple(pass_fds)
+        )
         .result()
     )
 
@@ -100,4 +103,5 @@ def _start(
     if words:
         process.wait()
         raise Refused(f"cannot run {program} in {ns.name}: {words}")
+    process.args = list(argv)  # for people; what was started is not what runs
     return process

@@ -76,7 +76,7 @@ def enter(*, hold: Sequence[int] = ()) -> None:
             Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
         libc.mount("none", "/", None, libc.MS_REC | libc.MS_PRIVATE)
     except OSError as error:
-        raise Missing(machine.why_no_universe(error)) from error
+        raise Missing(machine.why_no_universe(error, power=not rootless)) from error
     before = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
     alive, closes_at_death = os.pipe()
     child = os.fork()

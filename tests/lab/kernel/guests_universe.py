@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from doorward_lab.errors import Refused
-from doorward_lab.kernel import universe
+from doorward_lab.kernel import libc, universe
 from doorward_lab.kernel.netlink import Netlink
 from doorward_lab.kernel.netns import Namespace
 from doorward_lab.kernel.nft import Nft
@@ -95,6 +95,49 @@ def town(count: int = 3) -> list[int]:
         nft.run(host, "table inet sg { chain input {\ntype filter hook input priority 0; policy drop;\n}\n}")
         pids.append(spawn(host, ["sleep", "600"]).pid)
     return pids
+
+
+def unknown_user() -> list[str]:
+    """Take the workloads' user out of /etc/passwd, and let the universe give it a name."""
+    folder = universe.scratch()
+    for name in ("passwd", "group"):
+        kept = [line for line in Path("/etc", name).read_text().splitlines() if line.split(":")[2] != "1000"]
+        (folder / name).write_text("\n".join(kept))
+        (folder / name).chmod(0o644)
+        libc.mount(str(folder / name), f"/etc/{name}", None, libc.MS_BIND)
+    said: list[str] = []
+    with Namespace.create("host") as host:
+        for turn in range(2):
+            process = spawn(host, ["id", "-un"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            said.append(process.communicate()[0].decode().strip())
+            if turn == 0:
+                universe._known_to_all()
+    return said
+
+
+def cycles_inside(cycles: int) -> list[list[int]]:
+    """Build and let go of namespaces, links, rules and workloads in one process: [descriptors, threads, processes]."""
+
+    def left() -> list[int]:
+        return [len(os.listdir(f"/proc/self/{what}")) for what in ("fd", "task")] + [len(processes())]
+
+    nft = Nft()
+    tallies: list[list[int]] = []
+    for _ in range(cycles + 1):
+        router = Namespace.create("router")
+        ports = Netlink(router)
+        ports.bridge("br0", up=True)
+        hosts = [Namespace.create(f"host{number}") for number in range(3)]
+        for number, host in enumerate(hosts):
+            ports.veth(f"p{number}", "eth0", host, up=True, master="br0")
+            nft.replace(host, "inet sg", "chain input {\ntype filter hook input priority 0; policy drop;\n}")
+        work = spawn(hosts[0], ["sleep", "60"])
+        work.kill()
+        work.wait()
+        for ns in (*hosts, router):
+            ns.close()
+        tallies.append(left())
+    return [tallies[0], tallies[-1]]
 
 
 def many_universes(cycles: int, limit: int) -> dict[str, object]:

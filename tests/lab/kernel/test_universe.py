@@ -303,6 +303,51 @@ print(json.dumps(many_universes(50, 24)))
     assert found["before"] == found["after"]
 
 
+def test_cycles_inside_leak_nothing() -> None:
+    """50 times four namespaces with links, rules, a workload in one process: no descriptor, thread, process stays."""
+    first, last = universe.run(GUESTS + "cycles_inside", 50)
+    assert first == last
+
+
+def test_workloads_have_a_name() -> None:
+    """On a machine whose /etc/passwd does not know uid 1000, the universe's does (initdb asks)."""
+    assert ["1000", "lab"] == universe.run(GUESTS + "unknown_user")
+
+
+def test_ctrl_c_comes_once() -> None:
+    """Ctrl-C at a terminal reaches launcher, init and application alike; the application sees it once."""
+    script = """
+import os, signal, time
+from doorward_lab.kernel import universe
+os.open(os.ttyname(0), os.O_RDWR)  # which makes it this session's terminal
+universe.enter()
+seen = []
+signal.signal(signal.SIGINT, lambda *_: seen.append(1))
+print("ready", flush=True)
+deadline = time.monotonic() + 1
+while time.monotonic() < deadline:
+    time.sleep(0.05)
+print("seen", len(seen), flush=True)
+"""
+    controller, terminal = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=terminal,
+        stdout=terminal,
+        env=_environment(),
+        start_new_session=True,
+    ) as process:
+        os.close(terminal)
+        said = b""
+        while b"seen" not in said or not said.endswith(b"\n"):
+            said += os.read(controller, 1000)
+            if said.strip() == b"ready":
+                os.write(controller, b"\x03")
+        assert 0 == process.wait(10)
+    os.close(controller)
+    assert b"seen 1" in said
+
+
 def test_this_machine_has_what_it_needs() -> None:
     """`check` has nothing to say where a universe works."""
     assert [] == universe.check()
