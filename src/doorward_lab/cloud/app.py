@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask
+from moto.core.exceptions import ServiceException
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from doorward_lab.cloud import fixes, paging, state, wire
@@ -127,6 +128,7 @@ class Cloud:
                 # EC2 API Reference, each action: with the required permissions the answer to DryRun is this error.
                 raise ApiError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
             page = paging.asked(request)
+            turn.kept_from_moto = ("MaxResults", "NextToken") if page is not None else ()
             found = correction(turn) if correction is not None else turn.forward()
             if not isinstance(found, Answer):
                 if page is not None:
@@ -135,6 +137,8 @@ class Cloud:
             return page.of_answer(found) if page is not None and found.status < 400 else found
         except ApiError as error:
             return wire.failure(request.service, error, request_id)
+        except ServiceException as error:  # moto's own refusals, where a correction asked its backend directly
+            return wire.failure(request.service, ApiError(error.code, error.message), request_id)
 
     def _forward(self, request: Request, body: bytes | None) -> Answer:
         """moto's answer. What moto does not model is an AWS-shaped error, never a traceback."""

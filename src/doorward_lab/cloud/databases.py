@@ -44,7 +44,7 @@ def _check(turn: Turn) -> None:
 def _subnet(turn: Turn, database: Any) -> Any | None:
     group = database.db_subnet_group
     if group is not None and not isinstance(group, str):
-        subnets = list(group.subnets)
+        subnets = list(group._subnets)  # `subnets` are answers, not objects
     else:
         vpc = turn.ec2.get_default_vpc()
         subnets = turn.ec2.describe_subnets(filters={"vpc-id": [vpc.id]}) if vpc is not None else []

@@ -48,6 +48,7 @@ class Turn:
         self.request = request
         self.settings = settings
         self._moto = moto
+        self.kept_from_moto: tuple[str, ...] = ()  # fields that the wrapper answers for (pages)
 
     @cached_property
     def params(self) -> dict[str, Any]:
@@ -73,9 +74,10 @@ class Turn:
 
         In the names of `flat`, two underscores stand for a dot.
         """
-        if not flat and not drop:
+        without = {*drop, *self.kept_from_moto}
+        if not flat and not without:
             return self._moto(self.request, None)
-        params = {name: str(value) for name, value in self.request.params.items() if name not in drop}
+        params = {name: str(value) for name, value in self.request.params.items() if name not in without}
         params.update({name.replace("__", "."): value for name, value in flat.items()})
         return self._moto(self.request, wire.with_params(self.request, params))
 

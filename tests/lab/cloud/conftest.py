@@ -40,7 +40,7 @@ class Served:
 
     def client(self, service: str, key: str = "AKIALABTESTS") -> Any:
         """A boto3 client of the cloud."""
-        return boto3.client(  # type: ignore[call-overload]  # the service is a variable here
+        return boto3.client(
             service,
             endpoint_url=self.server.url,
             region_name="us-east-1",

@@ -259,7 +259,7 @@ def test_revoke_answers_what_it_revoked(ec2: EC2Client, group: Make) -> None:
     first = ec2.revoke_security_group_ingress(GroupId=own, IpPermissions=[tcp(5432, groups=(other,))])
     (gone,) = first["RevokedSecurityGroupRules"]
     assert (ids[0], own, False, "tcp", 5432, 5432, other, "web") == tuple(
-        gone[key]  # type: ignore[literal-required]
+        gone[key]
         for key in (
             "SecurityGroupRuleId", "GroupId", "IsEgress", "IpProtocol", "FromPort", "ToPort", "ReferencedGroupId",
             "Description",
@@ -340,8 +340,7 @@ def test_modify_replaces_the_peer(ec2: EC2Client, group: Make, direction: str) -
         if entry.get("FromPort") == 5000
     ]
     assert (1, 1, 1, 1) == tuple(
-        len(permission[key])  # type: ignore[literal-required]
-        for key in ("IpRanges", "Ipv6Ranges", "UserIdGroupPairs", "PrefixListIds")
+        len(permission[key]) for key in ("IpRanges", "Ipv6Ranges", "UserIdGroupPairs", "PrefixListIds")
     )
 
 
@@ -369,12 +368,13 @@ def test_modify_refuses(ec2: EC2Client, group: Make, refused: Refused) -> None:
     with refused("MissingParameter"):
         _update(ec2, own, web)
     good: Any = {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "CidrIpv4": "192.0.2.0/24"}
+    bad: Any = {**good, "IpProtocol": "no"}
     with refused("InvalidParameterValue"):  # one good, one bad: none
         ec2.modify_security_group_rules(
             GroupId=own,
             SecurityGroupRules=[
                 {"SecurityGroupRuleId": ssh, "SecurityGroupRule": good},
-                {"SecurityGroupRuleId": web, "SecurityGroupRule": {**good, "IpProtocol": "no"}},
+                {"SecurityGroupRuleId": web, "SecurityGroupRule": bad},
             ],
         )
     assert before == peers(ec2, own)
@@ -385,12 +385,13 @@ def test_two_rules_may_swap(ec2: EC2Client, group: Make) -> None:
     own = group()
     added = ec2.authorize_security_group_ingress(GroupId=own, IpPermissions=[tcp(22, "10.0.0.0/8", "192.0.2.0/24")])
     a, b = (one["SecurityGroupRuleId"] for one in added["SecurityGroupRules"])
-    ssh: Any = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}
+    to_a: Any = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIpv4": "192.0.2.0/24"}
+    to_b: Any = {**to_a, "CidrIpv4": "10.0.0.0/8"}
     ec2.modify_security_group_rules(
         GroupId=own,
         SecurityGroupRules=[
-            {"SecurityGroupRuleId": a, "SecurityGroupRule": {**ssh, "CidrIpv4": "192.0.2.0/24"}},
-            {"SecurityGroupRuleId": b, "SecurityGroupRule": {**ssh, "CidrIpv4": "10.0.0.0/8"}},
+            {"SecurityGroupRuleId": a, "SecurityGroupRule": to_a},
+            {"SecurityGroupRuleId": b, "SecurityGroupRule": to_b},
         ],
     )
     got = rules(ec2, own)
