@@ -75,7 +75,7 @@ def _structure(value: dict[str, Any], shape: shapes.Shape, model: str) -> dict[s
         members[member] = members[str(inner.serialization.get("name", member))] = (member, inner)
     made = {}
     for name, inner in value.items():
-        if inner is None or name in _LEFT_OUT:
+        if inner is None or isinstance(inner, bytes) or name in _LEFT_OUT:  # bytes: seeds, QR codes
             continue
         member, described = members.get(name, (name, None))
         made[shapes.lower_first(member)] = HIDDEN if member in _HIDDEN else _value(inner, described, model)
