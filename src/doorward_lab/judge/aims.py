@@ -63,6 +63,8 @@ class Aims:
         source, target = self._ends[one], self._ends[other]
         if source.interface == target.interface or source.wire != source.private:
             return False  # nobody sends from a public address: the gateway puts it on
+        if self._host(source) in self._scene.gateways:
+            return False  # a NAT gateway begins nothing of its own
         if (":" in source.wire) != (":" in target.wire):
             return False
         # An address of the internet cannot write to a private one; which packets it may write to are public.

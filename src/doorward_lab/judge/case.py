@@ -92,11 +92,13 @@ def read(path: Path) -> Case:
 
 def write(case: Case, path: Path) -> None:
     """Write a case. Raises `OSError`."""
-    from doorward_lab.scenes.write import dump_text
+    from doorward_lab.scenes.write import to_data
 
-    made: dict[str, Any] = {"source": case.source, "note": case.note, "scene": yaml.safe_load(dump_text(case.scene))}
+    made: dict[str, Any] = {"source": case.source, "note": case.note, "scene": to_data(case.scene)}
     made["packets"] = [_line(packet, fate) for packet, fate in _paired(case)]
-    path.write_text(yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")
+    path.write_text(
+        yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=118, default_flow_style=None), encoding="utf-8"
+    )
 
 
 def _paired(case: Case) -> Sequence[tuple[Packet, Fate | None]]:

@@ -17,6 +17,10 @@ from doorward_lab.judge.engine import Contract, Engine, contracts
 from doorward_lab.probe.mesh import Mesh
 from doorward_lab.probe.packets import Probe
 
+UNDOCUMENTED = (
+    "IPv6 between peered VPCs that does not take the peering: AWS does not say whether a group reference still matches"
+)
+
 
 class Row(NamedTuple):
     """One packet and what the two said."""
@@ -27,6 +31,8 @@ class Row(NamedTuple):
     """Never `unknown`. `answered` says the same as `arrives` for packets that nobody answers."""
     fault: str = ""
     """What they disagree on; empty: nothing."""
+    apart: str = ""
+    """Why a difference is no disagreement: AWS does not say which of the two is right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,11 @@ class Sitting:
     def faults(self) -> list[Row]:
         """Where they disagree."""
         return [row for row in (*self.rows, *self.through_door) if row.fault]
+
+    @property
+    def apart(self) -> int:
+        """Packets on which they differ and AWS does not say who is right."""
+        return sum(bool(row.apart) for row in self.rows)
 
     @property
     def unknown(self) -> int:
@@ -104,7 +115,10 @@ def sit(standing: Standing, estate: Estate, packets: Sequence[Packet], *, doors:
             every = all(expected[other].answered == "no" for other in same)
             if every and any(kernel[other].answered == "no" for other in same):
                 fault = ""
-        rows.append(Row(one, expected[at], kernel[at], fault))
+        apart = ""
+        if fault and engine.undocumented(standing.end(one.source), standing.end(one.target)):
+            fault, apart = "", UNDOCUMENTED
+        rows.append(Row(one, expected[at], kernel[at], fault, apart))
     return Sitting(tuple(rows), tuple(_through_door(standing, estate, packets, kernel, doors)), seconds)
 
 
@@ -126,7 +140,7 @@ def _through_door(
         if len(asked) >= most:
             break
         source, target = standing.end(one.source), standing.end(one.target)
-        if one.protocol not in (TCP, UDP) or not (_only(standing, one.source) and _only(standing, one.target)):
+        if one.protocol not in (TCP, UDP) or not (_single(standing, one.source) and _only(standing, one.target)):
             continue
         if not source.outside and target.wire != target.private:
             continue
@@ -142,10 +156,18 @@ def _through_door(
     return found
 
 
+def _single(standing: Standing, text: str) -> bool:
+    """Whether an end is the only address of its interface."""
+    if standing.end(text).outside:
+        return True
+    interface = standing.hosts[text.partition("/")[0]]
+    return len(interface.ipv4) == 1 and not interface.ipv6
+
+
 def _only(standing: Standing, text: str) -> bool:
-    """Whether an end is all that its interface has: one IPv4 address, no IPv6, and public only where that is meant."""
+    """The same, and there is no second way to it by a public address."""
     end = standing.end(text)
     if end.outside:
         return True
-    interface = standing.hosts[text.partition("/")[0]]
-    return len(interface.ipv4) == 1 and not interface.ipv6 and (not interface.public or end.wire != end.private)
+    public = standing.hosts[text.partition("/")[0]].public
+    return _single(standing, text) and (not public or end.wire != end.private)

@@ -21,6 +21,7 @@ from doorward.reach.ends import Ends
 from doorward.reach.private import lacks
 from doorward.reach.public import opens
 from doorward.reach.question import Question, Side
+from doorward.reach.routes import lookup
 from doorward.reach.world import Bound, Component, World
 from doorward_lab.judge.case import TCP, UDP, Answer, Fate, Packet
 from doorward_lab.judge.ends import End
@@ -48,7 +49,8 @@ class Engine:
         service = packet.protocol * BLOCK + packet.detail
         port = packet.source_port if packet.protocol in (TCP, UDP) else 1024
         asked = _Asked(self._world, source, target, service, (port, port))
-        return Fate(_both(asked.arrives), _both(asked.opens))
+        # Who accepts nothing (a NAT gateway) is not answered for either: the engine says so of the first packet.
+        return Fate(_both(asked.arrives), _both(lambda bound: asked.arrives(bound) and asked.opens(bound)))
 
     def through_nat(self, source: End) -> bool:
         """Whether the subnet of an end has a route to a NAT gateway."""
@@ -57,6 +59,22 @@ class Engine:
         subnet = self.estate.subnets[self.estate.interfaces[source.interface].subnet]
         table = self.estate.route_tables.get(subnet.route_table or "")
         return table is not None and any(route.kind == "nat-gateway" for route in table.routes)
+
+    def undocumented(self, source: End, target: End) -> bool:
+        """Whether a packet goes by IPv6 between two peered VPCs, but not over their peering.
+
+        A group stands for private addresses (EC2 User Guide, *Security group rules*), and an IPv6 address is private
+        and public in one. Whether a reference between peered groups matches what comes from the internet, AWS does not
+        say. The engine says no (rule book §4 D); the lab compares addresses.
+        """
+        if source.outside or target.outside or ":" not in target.wire:
+            return False
+        here, there = (self.estate.interfaces[one.interface] for one in (source, target))
+        joined = any(one.active and set(one.vpcs) == {here.vpc, there.vpc} for one in self.estate.peerings.values())
+        if here.vpc == there.vpc or not joined:
+            return False
+        route = lookup(self._world, here.subnet, here.vpc, parse_address(target.wire))
+        return route is not None and route.kind != "peering"
 
 
 def contracts(estate: Estate, asked: Iterable[Contract]) -> list[Fate]:
