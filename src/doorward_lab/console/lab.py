@@ -25,6 +25,7 @@ from doorward_lab.cloud.app import Cloud
 from doorward_lab.cloud.serve import Server, serve
 from doorward_lab.cloud.trail import Emitter, Trail
 from doorward_lab.console import control
+from doorward_lab.console.faulty import Faulty
 from doorward_lab.console.launch import Settings
 from doorward_lab.console.rundir import Card
 from doorward_lab.console.web import Web
@@ -61,6 +62,7 @@ class Lab:
         self.built: scenes.Built | None = None
         self.scene: scenes.Scene | None = None
         self.web: Web | None = None
+        self.faulty: Faulty | None = None
         self.fabric = Fabric()
         self.cloud = Cloud(region=settings.region)
         self.emitter = Emitter(
@@ -119,6 +121,7 @@ class Lab:
                 second=self.settings.second_login,
             )
             self.web.start(progress)
+        self.faulty = Faulty(self)
         return asdict(self._card())
 
     def _card(self) -> Card:
@@ -200,14 +203,27 @@ class Lab:
         found = [
             one
             for one in self.state.interfaces.values()
-            if host in (one.id, one.instance, one.name, *one.ipv4, *one.ipv6)
+            if host in (one.id, one.instance, self.name_of(one), *one.ipv4, *one.ipv6)
         ]
         if len(found) == 1:
             return found[0]
         if found:
             raise NotRunning(f"{host!r} may mean {', '.join(sorted(one.id for one in found))}: say which")
-        names = sorted(one.name for one in self.state.interfaces.values())
+        names = sorted(self.name_of(one) for one in self.state.interfaces.values())
         raise NotRunning(f"no host {host!r}; there are: internet, {', '.join(names)}")
+
+    def name_of(self, interface: Interface) -> str:
+        """What people call an interface: its host's name; `web-1` for a node of the load balancer web."""
+        if interface.name != interface.id or self.built is None:
+            return interface.name
+        for name, balancer in self.built.load_balancers.items():
+            for number, node in enumerate(balancer.nodes, 1):
+                if node.interface == interface.id:
+                    return f"{name}-{number}"
+        for gateway, id in self.built.gateways.items():
+            if id in self.state.nat_gateways and self.state.nat_gateways[id].interface == interface.id:
+                return gateway
+        return interface.name
 
     def namespace(self, host: str) -> Namespace:
         """The network namespace of a host, or of the `internet`. Raises NotRunning."""
@@ -222,10 +238,10 @@ class Lab:
             "exec": self._exec,
             "logs": self._logs,
             "users": lambda _: self._web().users(request.get("rate")),
-            "fault": lambda _: self._web().fault(
+            "fault": lambda _: self._faulty().inject(
                 str(request["what"]), int(str(request.get("seed", 0))), _words(request.get("parameters"))
             ),
-            "heal": lambda _: {"healed": self._web().heal(request.get("what"))},
+            "heal": lambda _: {"healed": self._faulty().heal(request.get("what"))},
         }
         act = acts.get(str(request.get("do")))
         if act is None:
@@ -236,6 +252,11 @@ class Lab:
         if self.web is None:
             raise NotRunning("this lab runs no web stack: start it without --no-stack, with a scene that has one")
         return self.web
+
+    def _faulty(self) -> Faulty:
+        if self.faulty is None:
+            raise NotRunning("the lab is still being built")
+        return self.faulty
 
     def status(self) -> dict[str, object]:
         """How the lab is; sizes in MiB, times in seconds."""
@@ -250,16 +271,16 @@ class Lab:
             "calls": self._calls,
             "events": asdict(self.emitter.counts),
             "fabric": asdict(self.fabric.stats()),
-            "faults": self.web.faults() if self.web else [],
+            "faults": self.faulty.in_effect() if self.faulty else [],
             "hosts": [
                 {
-                    "name": one.name,
+                    "name": self.name_of(one),
                     "id": one.id,
                     "addresses": [*one.ipv4, *one.ipv6, *one.public.values()],
                     "groups": list(one.groups),
                     "runs": runs.get(one.id, ""),
                 }
-                for one in sorted(self.state.interfaces.values(), key=lambda one: one.name)
+                for one in sorted(self.state.interfaces.values(), key=self.name_of)
             ],
         }
 

@@ -154,12 +154,13 @@ class Web:
                 ready.append(name)
             progress(f"the web stack: {name} {what}", len(ready), of)
 
-        self.on_thread(lambda: self._stack().start(say))
+        self.on_thread(lambda: self.running().start(say))
         self.lab.cloud.settings.health = self.health
         threading.Thread(target=self._keep_balancers, daemon=True, name="balancers").start()
         self._stale.set()
 
-    def _stack(self) -> Stack:
+    def running(self) -> Stack:
+        """The stack. Raises NotRunning before it was started."""
         if self.stack is None:
             raise NotRunning("the web stack does not run")
         return self.stack
@@ -213,7 +214,7 @@ class Web:
                 try:
                     wanted = self._balancer_config(name)
                     if wanted is not None and wanted != self._told.get(seat):
-                        self._stack()[seat].call("PUT", "/config", msgspec.to_builtins(wanted))
+                        self.running()[seat].call("PUT", "/config", msgspec.to_builtins(wanted))
                         self._told[seat] = wanted
                 except LabError:
                     logger.exception("the load balancer %s keeps its old configuration", name)
@@ -265,7 +266,7 @@ class Web:
 
     def names(self) -> list[str]:
         """The services."""
-        return self._stack().names()
+        return self.running().names()
 
     def places(self) -> dict[str, str]:
         """Interface → the service that runs there."""
@@ -273,11 +274,11 @@ class Web:
 
     def logs(self, name: str, lines: int) -> str:
         """The end of what a service logged. Raises NotRunning."""
-        return self._stack().logs(name, lines)
+        return self.running().logs(name, lines)
 
     def users(self, rate: object) -> dict[str, object]:
         """How the users have fared lately; with `rate`, how many come from now on."""
-        users = self._stack()["users"]
+        users = self.running()["users"]
         if rate is not None:
             users.turn(rate=float(str(rate)))
         since = time.time() - RECENT
@@ -292,15 +293,3 @@ class Web:
             "login p95 ms": logins[len(logins) * 95 // 100] if logins else None,
             **dict(sorted(tally.items())),
         }
-
-    def faults(self) -> list[str]:
-        """The faults in effect."""
-        return []
-
-    def fault(self, what: str, seed: int, parameters: Mapping[str, str]) -> dict[str, object]:
-        """Make something go wrong. Raises LabError."""
-        raise NotImplementedError
-
-    def heal(self, what: object) -> list[str]:
-        """Put one fault right, or all."""
-        raise NotImplementedError
