@@ -299,6 +299,21 @@ def refusals() -> dict[str, str]:
     return found
 
 
+def deleted_together(count: int) -> list[object]:
+    """Links here, and their far ends there, after deleting all but two; and what is said when one is gone already."""
+    a, b = Namespace.create("a"), Namespace.create("b")
+    link = Netlink(a)
+    for number in range(count):
+        link.veth(f"p{number}", f"q{number}", b, up=True)
+    link.links_delete(f"p{number}" for number in range(count - 2))
+    left = [sorted(link.links()), sorted(Netlink(b).links())]
+    ip(a, "link", "del", f"p{count - 1}")  # behind our back
+    words = said(lambda: link.links_delete([f"p{count - 1}", f"p{count - 2}"]))
+    unknown = said(lambda: link.links_delete(["never"]))
+    link.links_delete([])
+    return [*left, sorted(link.links()), words, unknown]
+
+
 def long_batch(count: int) -> list[int]:
     """As many routes as asked in one batch, every tenth of them wrong; how many are there, and what was said."""
     a, b = Namespace.create("a"), Namespace.create("b")

@@ -125,6 +125,15 @@ def test_refusals() -> None:
     assert "" == said["anew"]
 
 
+def test_links_deleted_together() -> None:
+    """Many links and their far ends go in one step; one that is gone already is said, and does not spare the rest."""
+    here, there, after, said, unknown = universe.run(GUESTS + "deleted_together", 40)
+    assert (["lo", "p38", "p39"], ["lo", "q38", "q39"]) == (here, there)
+    assert ["lo"] == after
+    assert said.startswith("Refused: cannot delete p39 in a: No such device")
+    assert "Refused: there is no link 'never' in a" == unknown
+
+
 def test_long_batches() -> None:
     """2,000 messages in one batch, 200 of them refused: 1,800 are done and all 200 are counted."""
     assert [1800, 199] == universe.run(GUESTS + "long_batch", 2000)
