@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from doorward_lab.errors import Refused
@@ -75,11 +76,16 @@ def orphans() -> dict[str, object]:
     script = "import os, time\nfor _ in range(20):\n    if os.fork() == 0:\n        time.sleep(0.2); os._exit(0)\n"
     subprocess.run([sys.executable, "-S", "-c", script], check=True)
     own = subprocess.Popen(["sh", "-c", "sleep 0.2; exit 42"])
-    time.sleep(0.8)  # everybody has ended; nobody asked for our child's status yet
+    # Nobody asks for our child's status until all orphans are gone: it alone may be a zombie then.
+    deadline = time.monotonic() + 5
     states: list[str] = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        states.append(path.read_text().rpartition(")")[2].split()[0])
-    return {"zombies": states.count("Z"), "own": own.wait()}
+    while time.monotonic() < deadline and (len(states) != 3 or "Z" not in states):
+        time.sleep(0.1)
+        states = []
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                states.append(path.read_text().rpartition(")")[2].split()[0])
+    return {"processes": len(states), "zombies": states.count("Z"), "own": own.wait()}
 
 
 def town(count: int = 3) -> list[int]:

@@ -17,7 +17,7 @@ def test_pump() -> None:
     for family in ("ipv4", "ipv6"):
         assert [1_000_000, 300_007] == found[family]
         assert 40 == found[f"{family}_crowd"]
-        assert found[f"{family}_ms"] < 50
+        assert found[f"{family}_ms"] < 200  # about 1 on a quiet machine
         assert found[f"{family}_closed"]
     assert "" == found["nobody"]
     assert ["", ""] == found["ended_both"]

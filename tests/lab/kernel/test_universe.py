@@ -124,7 +124,7 @@ def test_scratch_needs_a_universe() -> None:
 
 def test_orphans_are_reaped_and_children_are_ours() -> None:
     """No zombie of an orphan stays; a Popen child keeps its exit status for its owner (it alone is a zombie)."""
-    assert {"zombies": 1, "own": 42} == universe.run(GUESTS + "orphans")
+    assert {"processes": 3, "zombies": 1, "own": 42} == universe.run(GUESTS + "orphans")
 
 
 def test_threads_are_refused() -> None:
