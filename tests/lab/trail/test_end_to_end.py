@@ -18,7 +18,7 @@ from moto.moto_api._internal.models import moto_api_backend
 
 from doorward_lab.cloud.app import Cloud
 from doorward_lab.cloud.serve import Server, serve
-from doorward_lab.cloud.trail import Emitter, Identity, Trail
+from doorward_lab.cloud.trail import Emitter, Faults, Identity, Trail
 
 PATTERN = {
     "source": ["aws.ec2", "aws.elasticloadbalancing", "aws.rds"],
@@ -143,6 +143,26 @@ def test_reads_do_not_arrive(lab: Lab) -> None:
     """Describe calls make no event."""
     lab.ec2.describe_security_groups()
     assert [] == lab.settle()
+
+
+def test_faults_on_the_way(lab: Lab) -> None:
+    """Told to, the emitter sends an event twice with one event id, late, or never: as the queue's reader sees it."""
+    tag = {"Resources": [lab.group], "Tags": [{"Key": "a", "Value": "b"}]}
+    try:
+        lab.emitter.faults = Faults(duplicate=1.0)
+        lab.ec2.create_tags(**tag)
+        first, second = lab.settle()
+        assert first == second
+        lab.emitter.faults = Faults(drop=1.0)
+        lab.ec2.create_tags(**tag)
+        assert [] == lab.settle()
+        lab.emitter.faults = Faults(delay=(0.3, 0.3))
+        began = time.perf_counter()
+        lab.ec2.create_tags(**tag)
+        assert lab.next()["detail"]["eventName"] == "CreateTags"
+        assert time.perf_counter() - began >= 0.3
+    finally:
+        lab.emitter.faults = Faults()
 
 
 def test_who_did_it(lab: Lab) -> None:

@@ -335,6 +335,13 @@ def test_calls_on_data_are_not_recorded() -> None:
     assert {"queueName": "q"} == made["requestParameters"]
 
 
+def test_empty_answer() -> None:
+    """A success without a body is logged as one: `requestId` and `_return`."""
+    made = record("CreateTags", {"Resources": ["sg-1"], "Tags": [{"Key": "a", "Value": "b"}]})
+    (bare,) = records(replace(call("DeleteTags", {"Resources": ["sg-1"]}), answer=b""), ALICE)
+    assert {"requestId": bare["requestID"], "_return": True} == bare["responseElements"] == made["responseElements"]
+
+
 def test_console_calls() -> None:
     """A console session: `sessionCredentialFromConsole`, no `tlsDetails`, the user's session with MFA."""
     alice = Identity.of_user(ACCOUNT, "alice", "AIDA", since=AT, mfa=True, console=True)

@@ -79,11 +79,13 @@ def _lists(value: Any) -> Any:
 
 
 def xml(answer: bytes) -> dict[str, Any]:
-    """The root element of an XML answer as a tree; repeated elements are lists, empty ones None.
+    """The root element of an XML answer as a tree; repeated elements are lists, empty ones None; no answer, no tree.
 
     Raises:
         xml.parsers.expat.ExpatError: the answer is not XML.
     """
+    if not answer.strip():
+        return {}
     ((_, root),) = xmltodict.parse(answer).items()
     return {name: value for name, value in (root or {}).items() if not name.startswith("@")}
 
