@@ -76,6 +76,9 @@ class Monitor(Service[MonitorSettings, Knobs]):
                 f"--storage.tsdb.path={self.folder / 'prometheus'}",
                 f"--storage.tsdb.retention.size={settings.retention}",
                 "--storage.tsdb.wal-segment-size=10MB",
+                # It knows no Alertmanager for 5 s after each start and reload, drops what it would tell meanwhile, and
+                # says it again only after this (default: a minute).
+                "--rules.alert.resend-delay=1s",
                 f"--web.listen-address={address}:{settings.port_prometheus}",
                 "--log.level=warn",
             ],

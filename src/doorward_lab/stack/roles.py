@@ -115,6 +115,14 @@ class Process:
             return "starting"
         return None if status == 200 else body.decode(errors="replace")
 
+    def wait_ready(self, seconds: float) -> None:
+        """Return when it is ready. Raises `LabError` when it dies, or is not ready after so long."""
+        deadline = time.monotonic() + seconds
+        while (why := self.why_not_ready()) is not None:
+            if time.monotonic() > deadline:
+                raise LabError(f"{self.folder.name} is not ready after {seconds:.0f} s: {why}")
+            time.sleep(0.02)
+
     def call(self, method: str, path: str, body: object = None) -> Any:
         """A call of its admin endpoint; the decoded answer. Raises `LabError`, `NotRunning`."""
         return admin.call(self.folder, method, path, body, seconds=30.0)
@@ -165,9 +173,10 @@ Progress = Callable[[str, str], None]  # a seat's name, "starting" or "ready"
 
 
 class Stack:
-    """All services of one stack, in the folders `folder`/NAME. Every method is for one and the same thread.
+    """All services of one stack, in the folders `folder`/NAME.
 
-    (Processes die with the thread that started them, so that a killed lab leaves none.)
+    Not for several threads at once; with `place.Local` all for one and the same thread, as its processes die with the
+    thread that started them.
     """
 
     def __init__(self, folder: Path, seats: Sequence[Seat]) -> None:
@@ -234,8 +243,9 @@ class Stack:
         if seat.name in self._running:
             raise LabError(f"{seat.name} runs already")
         self._seats[seat.name] = seat
-        self._start(seat)
-        return self._await(seat.name, seconds)
+        process = self._start(seat)
+        process.wait_ready(seconds)
+        return process
 
     def remove(self, name: str) -> None:
         """Stop a service and forget it; its folder stays."""
@@ -246,16 +256,9 @@ class Stack:
     def restart(self, name: str, *, seconds: float = 30.0) -> Process:
         """Stop a service and start it again with the same settings and folder; wait until it is ready."""
         self[name].stop()
-        self._start(self._seats[name])
-        return self._await(name, seconds)
-
-    def _await(self, name: str, seconds: float) -> Process:
-        deadline = time.monotonic() + seconds
-        while (why := self[name].why_not_ready()) is not None:
-            if time.monotonic() > deadline:
-                raise LabError(f"{name} is not ready after {seconds:.0f} s: {why}")
-            time.sleep(0.02)
-        return self[name]
+        process = self._start(self._seats[name])
+        process.wait_ready(seconds)
+        return process
 
     def logs(self, name: str, lines: int = 100) -> str:
         """The end of a service's log."""

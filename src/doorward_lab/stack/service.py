@@ -21,7 +21,16 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, ProcessCollector, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Gauge,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+from doorward_lab.errors import LabError
 
 ADMIN_SOCKET = "admin.sock"
 log = logging.getLogger("doorward_lab.stack")
@@ -184,7 +193,8 @@ def run(service: type[Service[Any, Any]], arguments: Sequence[str] | None = None
     config = parser.parse_args(arguments).config
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        settings = msgspec.json.decode(Path(config).read_bytes(), type=service.settings_type)
-    except (OSError, msgspec.ValidationError, msgspec.DecodeError) as error:
+        made = service(msgspec.json.decode(Path(config).read_bytes(), type=service.settings_type))
+    except (OSError, ValueError, LabError) as error:  # msgspec's errors are ValueErrors
         parser.error(f"{config}: {error}")
-    asyncio.run(service(settings).serve())
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series
+    asyncio.run(made.serve())

@@ -9,8 +9,15 @@ moto = pytest.importorskip("moto")
 
 from doorward_lab.errors import BadScene  # noqa: E402
 from doorward_lab.stack.balancing import (  # noqa: E402
-    Action, Balancer, HealthCheck, Listener, ListenerRule, Target, TargetGroup, from_describe,
-)  # fmt: skip
+    Action,
+    Balancer,
+    HealthCheck,
+    Listener,
+    ListenerRule,
+    Target,
+    TargetGroup,
+    from_describe,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -99,9 +106,8 @@ def test_what_cannot_be_built_is_said() -> None:
         "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": "a"}, {"TargetGroupArn": "b"}]},
     }
     http = {"ListenerArn": "l", "Protocol": "HTTP", "Port": 80, "DefaultActions": [forward]}
-    host = {
-        "RuleArn": "r", "Priority": "1", "Conditions": [{"Field": "host-header", "Values": ["x"]}], "Actions": [forward],
-    }  # fmt: skip
+    condition = {"Field": "host-header", "Values": ["x"]}
+    host = {"RuleArn": "r", "Priority": "1", "Conditions": [condition], "Actions": [forward]}
 
     with pytest.raises(BadScene, match="speaks TCP"):
         from_describe([http | {"Protocol": "TCP"}], {}, [], {})
