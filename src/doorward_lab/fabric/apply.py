@@ -159,7 +159,7 @@ class Fabric:
         others = {name: space for name, space in {**new, **changed}.items() if name not in hosts}
         for name, space in others.items():
             steps += self._built[name].bridge_steps(space)
-        steps += self._wire_steps(plan.wires, hosts)
+        steps += self._wire_steps(plan.wires, hosts, frozenset(gone))
         for name, space in others.items():
             steps += self._built[name].steps(space, host=False)
         for name in changed.keys() & hosts:
@@ -171,6 +171,8 @@ class Fabric:
         for name in new.keys() & hosts:
             self._connect(name, new[name], plan.wires[name])
         self._settle()
+        for name in (*new, *changed):
+            self._built[name].settle()
         for name, space in {**new, **changed}.items():
             self._built[name].settled = space
         self._hosts = hosts
@@ -193,13 +195,15 @@ class Fabric:
         for step in self._built[name].steps(space, host=True):
             step.run()
 
-    def _wire_steps(self, wanted: Mapping[str, Wire], hosts: frozenset[str]) -> list[Step]:
+    def _wire_steps(self, wanted: Mapping[str, Wire], hosts: frozenset[str], gone: frozenset[str]) -> list[Step]:
         found: list[Step] = []
         for name, old in self._wires.items():
             new = wanted.get(name)
             if new is old:
                 continue
-            if new is None or (old.near, old.far, old.bridge) != (new.near, new.far, new.bridge):
+            if new is None and {old.near[0], old.far[0]} <= gone:
+                found.append(Step(Stage.CLEAR, partial(self._wires.pop, name)))  # goes with its ends, and far quicker
+            elif new is None or (old.near, old.far, old.bridge) != (new.near, new.far, new.bridge):
                 stage = Stage.CLOSE if name in self._hosts or new is not None else Stage.CLEAR
                 found.append(Step(stage, partial(self._unplug, name)))
                 if new is not None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Literal
 
+from doorward_lab.errors import Refused
 from doorward_lab.fabric import stages
 from doorward_lab.fabric.routes import NOWHERE, Hop
 from doorward_lab.fabric.rulesets import Ruleset, transaction
@@ -20,6 +23,7 @@ ALLOWING = frozenset({"ingress", "egress"})
 _FIRST_TABLE = 1000  # of the kernel's numbers for the tables of a router
 _PRIORITY = 1000  # of the rules "packets that came by this link: that table"
 _FAMILIES = (4, 6)
+_PATIENCE = 2.0  # s
 
 
 class Built:
@@ -36,6 +40,7 @@ class Built:
         self._rulesets: dict[str, Ruleset] = {}
         self._bridges: set[str] = set()
         self._addresses: set[tuple[str, str]] = set()
+        self._fresh: set[str] = set()  # IPv6 addresses that the kernel may not yet take packets for
         self._neighbours: dict[tuple[str, str], str] = {}
         self._routes: dict[str, dict[str, Hop]] = {}
         self._rules: dict[str, str] = {}
@@ -59,6 +64,15 @@ class Built:
         elif self._forwards and not on:
             sysctl(self.ns, {"net.ipv4.ip_forward": "0", "net.ipv6.conf.all.forwarding": "0"})
         self._forwards = on
+
+    def settle(self) -> None:
+        """Wait until packets for its IPv6 addresses are taken: the kernel makes their local routes on a work queue."""
+        deadline = time.monotonic() + _PATIENCE
+        while self._fresh:
+            self._fresh -= {r.dst for r in self.link.routes(self._tables[LOCAL]) if r.kind == "local"}
+            self._fresh &= {f"{ipaddress.ip_interface(cidr).ip}/128" for _, cidr in self._addresses if ":" in cidr}
+            if self._fresh and time.monotonic() > deadline:
+                raise Refused(f"{self.ns.name} does not take packets for {', '.join(sorted(self._fresh))}")
 
     def close(self) -> None:
         """Let the namespace go."""
@@ -135,6 +149,7 @@ class Built:
                 for link, cidr in sorted(added):
                     self.link.address(link, cidr)
             self._addresses |= added
+            self._fresh |= {f"{ipaddress.ip_interface(cidr).ip}/128" for _, cidr in added if ":" in cidr}
 
         def remove(removed: frozenset[tuple[str, str]]) -> None:
             with self.link.batch():

@@ -31,7 +31,7 @@ TRACKING = {
 }
 
 
-def own_traffic(interface: Interface) -> Ruleset:
+def own_traffic(interface: Interface, *, nat: bool = False) -> Ruleset:
     """The source/destination check: what is neither from nor to the interface's own addresses is dropped.
 
     EC2 User Guide, *Elastic network interfaces*, source/destination checking; on by default, for both families.
@@ -41,7 +41,7 @@ def own_traffic(interface: Interface) -> Ruleset:
         "leaving": "type filter hook output priority -310; policy accept;",
     }
     arriving, leaving = ["iif lo accept", _ND], ["oif lo accept", _ND]
-    if interface.source_dest_check and interface.kind != "nat_gateway":
+    if interface.source_dest_check and not nat:
         for address in interface.ipv4:
             arriving.append(f"ip daddr {address} accept")
             leaving.append(f"ip saddr {address} accept")
@@ -53,8 +53,8 @@ def own_traffic(interface: Interface) -> Ruleset:
     return Ruleset("inet own", hooks, {"arriving": tuple(arriving), "leaving": tuple(leaving)})
 
 
-def host(interface: Interface, subnet: Subnet, sg: Ruleset) -> Space:
-    """The namespace of an interface; `sg` is the table of its security groups."""
+def host(interface: Interface, subnet: Subnet, sg: Ruleset, *, nat: bool = False) -> Space:
+    """The namespace of an interface; `sg` is the table of its security groups, `nat` says that a NAT gateway is it."""
     block = ipaddress.IPv4Network(subnet.cidr, strict=False)
     blocks6 = [ipaddress.IPv6Network(b, strict=False) for b in subnet.ipv6]
     router = str(block.network_address + 1)
@@ -68,13 +68,12 @@ def host(interface: Interface, subnet: Subnet, sg: Ruleset) -> Space:
     if interface.ipv6:
         ways["::/0"] = Hop(LINK, ROUTER6)
         neighbours[LINK, ROUTER6] = mac("bridge", subnet.id)
-    nat = interface.kind == "nat_gateway"
     return Space(
         forwards=nat or not interface.source_dest_check,
         addresses=frozenset(addresses),
         neighbours=neighbours,
         tables={MAIN: ways},
-        rulesets=(own_traffic(interface), nat_gateway(interface.ipv4[0]) if nat else sg),
+        rulesets=(own_traffic(interface, nat=nat), nat_gateway(interface.ipv4[0]) if nat else sg),
         sysctls=TRACKING,
     )
 

@@ -143,7 +143,7 @@ def internet(state: CloudState, made: dict[str, Wire], once: Iterable[str] = ())
     )
 
 
-_HostKey = tuple[Interface, Subnet, Vpc, tuple[CompiledGroup, ...]]
+_HostKey = tuple[Interface, Subnet, Vpc, bool, tuple[CompiledGroup, ...]]
 
 
 class Planner:
@@ -190,17 +190,19 @@ class Planner:
 
     def _of_hosts(self, state: CloudState) -> list[tuple[str, Space, Wire]]:
         groups = self._compiler.groups(state.groups, directory(state))
+        translating = {gateway.interface for gateway in state.nat_gateways.values()}
         kept: dict[str, tuple[_HostKey, Space, Wire]] = {}
         for interface in state.interfaces.values():
             subnet = state.subnets.get(interface.subnet)
             vpc = state.vpcs.get(interface.vpc)
             if subnet is None or vpc is None or not interface.ipv4:
                 continue  # half made or half deleted: the next call completes it
-            key = (interface, subnet, vpc, tuple(groups[g] for g in interface.groups if g in groups))
+            nat = interface.kind == "nat_gateway" or interface.id in translating
+            key = (interface, subnet, vpc, nat, tuple(groups[g] for g in interface.groups if g in groups))
             known = self._hosts.get(interface.id)
             if known is None or known[0] != key:
-                table = ruleset(interface, self._compiler.interface(key[3]), exempt(subnet, vpc))
-                known = (key, hosts.host(interface, subnet, table), hosts.wire(interface, router(vpc.id)))
+                table = ruleset(interface, self._compiler.interface(key[-1]), exempt(subnet, vpc))
+                known = (key, hosts.host(interface, subnet, table, nat=nat), hosts.wire(interface, router(vpc.id)))
             kept[interface.id] = known
         self._hosts = kept
         return [(name, space, joined) for name, (_, space, joined) in kept.items()]

@@ -31,7 +31,7 @@ class Step:
     """One change to one namespace. `kind` says what a packet meets there once: "ingress", "egress", "acl", "route"."""
 
     stage: Stage
-    run: Callable[[], None]
+    run: Callable[[], object]
     kinds: frozenset[str] = frozenset()
     narrow: Callable[[], None] | None = None  # leaves only what both states allow; None where there is no such thing
 
@@ -74,11 +74,11 @@ def common(old: Ruleset, new: Ruleset, allowing: frozenset[str]) -> Ruleset:
     return Ruleset(old.name, old.hooks, chains)
 
 
-def ordered(steps: list[Step]) -> list[Callable[[], None]]:
+def ordered(steps: list[Step]) -> list[Callable[[], object]]:
     """The acts in the order in which to do them."""
     by_stage = {stage: [s for s in steps if s.stage is stage] for stage in Stage}
     both = by_stage[Stage.BOTH]
-    narrow: list[Callable[[], None]] = []
+    narrow: list[Callable[[], object]] = []
     if len(frozenset[str]().union(*(s.kinds for s in both))) > 1:
         narrow = [s.narrow for s in both if s.narrow is not None]
     closing = [s.run for stage in (Stage.MAKE, Stage.CLOSE) for s in by_stage[stage]]

@@ -53,7 +53,7 @@ def in_universe(test: Callable[[], None]) -> Callable[[], None]:
             pytest.skip("; ".join(lacking()))
         universe.run("tests.lab.fabric.ground:play", test.__module__, test.__name__)
 
-    del outside.__wrapped__  # type: ignore[attr-defined]
+    del outside.__wrapped__
     outside.inner = test  # type: ignore[attr-defined]
     return outside
 
@@ -174,9 +174,9 @@ class Cloud:
 
 
 def pair() -> Cloud:
-    """a (10.0.1.10, fd… 1::10) and b (10.0.2.10) in two subnets, c (10.0.1.11) beside a; groups sg-a, sg-b, sg-c.
+    """a (10.0.1.10) and b (10.0.2.10) in two subnets, c (10.0.1.11) beside a; groups sg-a, sg-b, sg-c.
 
-    a and c may send everything; nobody accepts anything. Dual stack, an internet gateway, a and b with public addresses.
+    All may send everything; nobody accepts anything. Dual stack, an internet gateway, public addresses for a and b.
     """
     cloud = Cloud()
     cloud.vpc("vpc-1", "10.0.0.0/16", "2600:1f00:1::/56")
@@ -289,7 +289,7 @@ def udp(
 
 
 def _checksum(data: bytes) -> int:
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = sum(int.from_bytes(data[at : at + 2]) for at in range(0, len(data), 2))
     total = (total & 0xFFFF) + (total >> 16)
     return ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
 
