@@ -152,3 +152,39 @@ def test_through_a_nat_gateway() -> None:
     step = Step("rule.gone", "rule.gone", "delete", removed=(("web", rule(ALL_OUT)),))
     verdict = gated(Plan(before, applied(before, [step]), (step,)), source="group:web", target="203.0.113.0/24")
     assert (KEPT, BROKEN, KEPT) == (verdict.before, verdict.outcome, verdict.established)
+
+
+def test_answers_of_untracked_connections_lose_their_rule() -> None:
+    """Same page: "The response traffic for an untracked flow is allowed based on the inbound or outbound rule that
+    permits the response traffic, and not based on tracking information": new connections are tracked then and open,
+    old ones are cut. At the client that began them, and at the server that answers."""
+    rules = {"web": [ALL_OUT, ALL_IN], "db": ["in tcp 443 10.0.1.0/24"]}
+    verdict = gated(removed("web", ALL_IN, rules))
+    assert (KEPT, KEPT, BROKEN) == (verdict.before, verdict.outcome, verdict.established)
+    verdict = gated(removed("db", ALL_OUT, {"web": [ALL_OUT], "db": [EVERYBODY, ALL_OUT]}))
+    assert (KEPT, KEPT, BROKEN) == (verdict.before, verdict.outcome, verdict.established)
+
+
+def test_answers_that_another_rule_still_admits() -> None:
+    """What is left of the rules is asked for the answers themselves: their ports are the client's, their addresses the
+    other end's."""
+    for left in ("in tcp 1024-65535 10.0.0.0/16", "in tcp 0-65535 0.0.0.0/0", "in tcp 0-65535 db"):
+        verdict = gated(removed("web", ALL_IN, {"web": [ALL_OUT, ALL_IN, left], "db": ["in tcp 443 10.0.1.0/24"]}))
+        assert (KEPT, KEPT) == (verdict.outcome, verdict.established), left
+    rules = {"web": [ALL_OUT, ALL_IN, "in tcp 1024-65534 10.0.0.0/16"], "db": ["in tcp 443 10.0.1.0/24"]}
+    assert BROKEN == gated(removed("web", ALL_IN, rules)).established
+
+
+def test_answers_of_tracked_connections_need_no_rule() -> None:
+    """A flow that a narrower rule admitted is tracked: the rule of the other direction may go."""
+    rules = {"web": ["out tcp 443 10.0.0.0/16", ALL_IN], "db": ["in tcp 443 10.0.1.0/24"]}
+    assert KEPT == gated(removed("web", ALL_IN, rules)).established
+
+
+def test_answers_from_the_internet() -> None:
+    """The same for clients of the internet: a public server that may no longer send anything has its old users cut."""
+    pair = [interface("eni-web", "10.0.1.5", "web", public="198.51.100.5")]
+    before = estate({"web": [EVERYBODY, ALL_OUT]}, pair)
+    step = Step("rule.gone", "rule.gone", "delete", removed=(("web", rule(ALL_OUT)),))
+    verdict = gated(plan(before, step), source="internet:v4", target="group:web")
+    assert (KEPT, KEPT, BROKEN) == (verdict.before, verdict.outcome, verdict.established)

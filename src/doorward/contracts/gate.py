@@ -10,6 +10,7 @@ from typing import NamedTuple
 from doorward.contracts.check import in_order, repaired, verdict
 from doorward.contracts.contract import Contract
 from doorward.contracts.selectors import Matcher
+from doorward.contracts.tracking import TRACKING_KINDS, TRACKING_WAYS, answers_cut
 from doorward.errors import InvalidContract
 from doorward.model.addresses import FAMILY_ALL, family_of, span_networks
 from doorward.model.plan import Plan, Step
@@ -23,10 +24,6 @@ from doorward.reach.question import Question
 from doorward.reach.routes import lookup
 from doorward.reach.trace import admitting_rules, group_matches
 from doorward.reach.world import World
-
-_TRACKING_KINDS = frozenset(
-    {"network_load_balancer", "vpc_endpoint", "lambda", "nat_gateway", "global_accelerator_managed"}
-)
 
 
 def gate(contracts: Iterable[Contract], plan: Plan, *, repair: bool = True) -> Report:
@@ -73,7 +70,7 @@ class _Gate:
         if before is Outcome.KEPT and made.outcome is not Outcome.KEPT:
             made = replace(made, reasons=(*self._blamed(contract, made), *made.reasons))
         made = self._during(contract, made)
-        return replace(made, established=self._established(contract, made, before_question))
+        return replace(made, established=self._established(contract, made, before_question, question))
 
     def _before(self, contract: Contract, after: Outcome) -> tuple[Outcome, Question | None]:
         if not self.changes:
@@ -231,7 +228,9 @@ class _Gate:
 
     # --- established connections --------------------------------------------------------------------------------
 
-    def _established(self, contract: Contract, made: Verdict, before: Question | None) -> Outcome | None:
+    def _established(
+        self, contract: Contract, made: Verdict, before: Question | None, after: Question
+    ) -> Outcome | None:
         """What happens to connections that are open when the plan is applied.
 
         Removing a rule leaves tracked connections alone and cuts untracked ones (EC2 User Guide, *Security group
@@ -240,7 +239,7 @@ class _Gate:
         if contract.must != "reach" or made.before is not Outcome.KEPT:
             return None  # there was nothing open that should stay
         if made.outcome is not Outcome.BROKEN or made.witness is None or before is None:
-            return made.outcome
+            return Outcome.BROKEN if answers_cut(self.plan, self.after, after) else made.outcome
         if any(reason.kind not in ("security-group",) for reason in made.reasons):
             return Outcome.BROKEN
         one = made.witness
@@ -249,7 +248,8 @@ class _Gate:
             was, now = self.plan.before.interfaces.get(id), self.plan.after.interfaces.get(id)
             if was is not None and now is not None and was.groups != now.groups:
                 return Outcome.CANNOT_TELL  # tracking across a change of groups is not documented
-        return Outcome.BROKEN if self._untracked(packet) else Outcome.KEPT
+        cut = self._untracked(packet) or answers_cut(self.plan, self.after, after)
+        return Outcome.BROKEN if cut else Outcome.KEPT
 
     def _untracked(self, packet: Packet) -> bool:
         """Whether an end that loses its rule did not track the connection (same page, *Untracked connections*).
@@ -285,10 +285,10 @@ class _Gate:
         for interface, address in ends:
             if interface is None:
                 continue
-            if interface.kind in _TRACKING_KINDS:
+            if interface.kind in TRACKING_KINDS:
                 return True
             route = lookup(self.before, interface.subnet, interface.vpc, address)
-            if route is not None and route.kind in ("nat-gateway", "egress-only-gateway", "transit-gateway"):
+            if route is not None and route.kind in TRACKING_WAYS:
                 return True
         return False
 
