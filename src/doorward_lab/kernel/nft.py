@@ -205,7 +205,7 @@ class Nft:
 
         Chains keep their hooks meanwhile; a chain that `body` no longer has stays, empty.
         """
-        self.run(ns, f"table {table} {{\n{body}\n}}\nflush table {table}\ntable {table} {{\n{body}\n}}\n")
+        self.run(ns, f"add table {table}\nflush table {table}\ntable {table} {{\n{body}\n}}\n")
 
     def counters(self, ns: Namespace) -> list[Counted]:
         """Every rule of `ns` that has a counter, in the order of the rule set."""
