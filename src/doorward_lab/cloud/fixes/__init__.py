@@ -11,6 +11,7 @@ from doorward_lab.cloud.turn import Settings
 
 MODULES = (
     "rules", "groups", "interfaces", "instances", "elastic", "gateways", "prefix_lists", "acls", "networks", "transit",
+    "absent",
 )  # fmt: skip
 
 OWNERS = ("balancers", "databases")

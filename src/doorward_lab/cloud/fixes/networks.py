@@ -146,6 +146,25 @@ def associate_subnet(turn: Turn) -> Answer:
     return turn.done(Ipv6CidrBlock=_subnet_ipv6(turn, vpc, turn.params.get("Ipv6CidrBlock")))
 
 
+@corrects("ModifySubnetAttribute")
+def modify_subnet(turn: Turn) -> Answer:
+    """Also the attributes that moto drops (EC2 API Reference, ModifySubnetAttribute)."""
+    params = turn.params
+    subnet = lookup.subnet(turn, params.get("SubnetId"))
+    if (params.get("AssignIpv6AddressOnCreation") or {}).get("Value") and addresses.subnet_ipv6(subnet) is None:
+        text = f"Invalid value for AssignIpv6AddressOnCreation: {subnet.id} has no IPv6 CIDR block"
+        raise ApiError("InvalidParameterValue", text)
+    answer = turn.done()
+    names = subnet.private_dns_name_options_on_launch
+    if "PrivateDnsHostnameTypeOnLaunch" in params:
+        names["HostnameType"] = params["PrivateDnsHostnameTypeOnLaunch"]
+    if "EnableResourceNameDnsAAAARecordOnLaunch" in params:
+        names["EnableResourceNameDnsAAAARecord"] = params["EnableResourceNameDnsAAAARecordOnLaunch"].get("Value")
+    if "EnableDns64" in params:
+        subnet.enable_dns64 = params["EnableDns64"].get("Value")
+    return answer
+
+
 @corrects("DeleteSubnet")
 def delete_subnet(turn: Turn) -> Answer:
     """Refused while an interface is in it (EC2 API Reference, DeleteSubnet); its associations go with it."""

@@ -116,6 +116,9 @@ def modify(turn: Turn) -> Mapping[str, Any]:
     if (adding or removing) and params.get("CurrentVersion") is None:
         raise ApiError("InvalidParameterValue", "The request must contain the parameter CurrentVersion")
     _check_version(listed, params.get("CurrentVersion"))
+    for both in {one["Cidr"] for one in adding} & {one["Cidr"] for one in removing}:
+        text = f"Request cannot contain Cidr {both} in both AddPrefixListEntries and RemovePrefixListEntries"
+        raise ApiError("InvalidParameterValue", text)
     if most is not None and (adding or removing):
         text = "You cannot modify the entries of a prefix list and modify the size of a prefix list at the same time."
         raise ApiError("InvalidParameterCombination", text)
