@@ -217,6 +217,7 @@ def swaps(seconds: float, atomic: bool) -> dict[str, int]:
             nft.replace(b, "inet sg", body)
         else:
             nft.run(b, "flush table inet sg")
+            time.sleep(0.005)
             nft.run(b, f"table inet sg {{\n{body}\n}}")
         tally["swaps"] += 1
     stop.set()
