@@ -162,10 +162,12 @@ def _canonical(spans: Iterable[Span]) -> tuple[Span, ...]:
     ordered = sorted(spans)
     if not ordered:
         return ()
-    merged: list[Span] = []
     low, high = ordered[0]
     if high < low:
         raise ValueError(f"span ends before it begins: {(low, high)}")
+    if len(ordered) == 1:
+        return ((low, high),)
+    merged: list[Span] = []
     for first, last in ordered[1:]:
         if last < first:
             raise ValueError(f"span ends before it begins: {(first, last)}")

@@ -58,17 +58,26 @@ class ClassKey(NamedTuple):
 class Cls:
     """A class of interfaces within a component."""
 
-    __slots__ = ("bits", "bits4", "bits6", "interfaces", "key", "number", "public")
+    __slots__ = ("bits", "interfaces", "key", "number", "v4", "v6")
 
-    def __init__(self, number: int, key: ClassKey) -> None:
+    def __init__(self, number: int, key: ClassKey, v4: int, v6: int) -> None:
         self.number = number
         self.key = key
         self.interfaces: list[Interface] = []
         self.bits = 0
-        self.bits4 = 0
-        self.bits6 = 0
-        self.public = 0
-        """Endpoints (IPv4) that have, or may have, a public address; see ``Component.public``."""
+        self.v4 = v4
+        self.v6 = v6
+        """All endpoints of the component by family, shared by its classes."""
+
+    @property
+    def bits4(self) -> int:
+        """Endpoints with an IPv4 address; not kept, since few classes are asked and sets are large."""
+        return self.bits & self.v4
+
+    @property
+    def bits6(self) -> int:
+        """The same of IPv6."""
+        return self.bits & self.v6
 
     def __repr__(self) -> str:
         return f"Cls({self.number}, {self.key!r}, {len(self.interfaces)} interfaces)"
@@ -146,7 +155,7 @@ class Component:
                 key = ClassKey(groups, vpc, interface.subnet, owner, interface.maybe_groups, interface.groups_unknown)
                 found = by_key.get(key)
                 if found is None:
-                    found = by_key[key] = Cls(len(self.classes), key)
+                    found = by_key[key] = Cls(len(self.classes), key, self.v4, self.v6)
                     self.classes.append(found)
                 if plain:
                     alike[quick] = found
@@ -159,8 +168,6 @@ class Component:
             numbers[cls.number].append(number)
         for cls, mine in zip(self.classes, numbers, strict=True):
             cls.bits = bits_of(mine)
-            cls.bits4 = cls.bits & self.v4
-            cls.bits6 = cls.bits & self.v6
 
     @cached_property
     def endpoints_of(self) -> Endpoints:

@@ -208,6 +208,16 @@ class World:
     def group_vpc(self) -> dict[str, set[str]]:
         """Group id → VPCs in which it has members (certain or possible)."""
         found: dict[str, set[str]] = defaultdict(set)
+        if self._interfaces_by_component.keys() <= self.components.keys():
+            # All interfaces are in classes already, which are few.
+            for alike in (cls.key for component in self.components.values() for cls in component.classes):
+                for group in alike.groups + alike.maybe:
+                    found[group].add(alike.vpc)
+                if alike.unknown:
+                    for one in self.estate.groups.values():
+                        if one.vpc == alike.vpc:
+                            found[one.id].add(alike.vpc)
+            return found
         seen: set[tuple[int, str]] = set()
         for interface in self.estate.interfaces.values():
             key = (id(interface[AT_GROUPS]), interface[AT_VPC])

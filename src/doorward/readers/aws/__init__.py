@@ -106,6 +106,7 @@ def _build(context: Context, skipped: list[Notice], reader: InterfaceReader) -> 
     context.notices += skipped
     _manifests(context)
     interfaces, holders = read_interfaces(context, reader)
+    listed = len(interfaces)
     groups = read_groups(context)
     vpcs = read_vpcs(context)
     acls = read_acls(context)
@@ -121,7 +122,9 @@ def _build(context: Context, skipped: list[Notice], reader: InterfaceReader) -> 
     prefix_lists = read_prefix_lists(context)
     holders.update(read_holders(context, interfaces))
     name_hidden(context, vpcs, tables)
-    _name_missing_groups(context, interfaces, groups)
+    assumed = len(interfaces) > listed or context.has("Reservations")
+    if assumed or any(id not in groups for one in reader.group_sets for id in one):
+        _name_missing_groups(context, interfaces, groups)
     if not any((interfaces, groups, vpcs, subnets, acls, tables, balancers, prefix_lists)) and not any(
         answer.keys for answer in context.answers
     ):

@@ -6,7 +6,7 @@ Source: EC2 API Reference, *NetworkInterface*, *InstanceNetworkInterface*.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import itemgetter
 from socket import AF_INET, AF_INET6, inet_pton
 
@@ -49,6 +49,11 @@ class InterfaceReader:
         self._homes: dict[str, tuple[str, str]] = {}
         """Subnet id -> the VPC and subnet ids as they were met first."""
         self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
+
+    @property
+    def group_sets(self) -> Iterable[tuple[str, ...]]:
+        """The groups of all interfaces made so far, most of them once."""
+        return self._sets.values()
 
     def make(self, wire: WireInterface, where: str, instance: str | None = None) -> Interface:
         """One interface; see ``taker``."""
