@@ -11,10 +11,11 @@ plane follows one).
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import uuid
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -57,18 +58,20 @@ class Cloud:
         self.on_call: Callable[[Call], None] | None = None
         self.lock = threading.RLock()
         self._moto = DomainDispatcherApplication(_backend_app)
-        self._calls: queue.SimpleQueue[Call | threading.Event | None] = queue.SimpleQueue()
-        self._teller: threading.Thread | None = None
+        self._teller: ThreadPoolExecutor | None = None  # one thread: in order, and alive whatever `on_call` does
         fixes.install(self.settings)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one HTTP request (PEP 3333)."""
         request = wire.parse(environ)
         request_id = str(uuid.uuid4())
-        with self.lock:
+        # A long poll of a queue waits up to 20 s, perhaps for the event of the very call that would wait for it here;
+        # moto's queues have locks of their own.
+        with nullcontext() if request.service == "sqs" else self.lock:
             answer = self._answer(request, request_id)
             refused = wire.error_of(answer)
-            if refused is None and self._may_change(request):
+            # A fault may have come half-way, so it may have changed something too.
+            if (refused is None or answer.status >= 500) and self._may_change(request):
                 answer = self._follow(request, answer, request_id)
                 refused = wire.error_of(answer)
             wire.with_request_id(answer, request_id)
@@ -86,15 +89,12 @@ class Cloud:
         """Wait until `on_call` has heard of every call answered so far; whether it has within `timeout` seconds."""
         if self._teller is None:
             return True
-        heard = threading.Event()
-        self._calls.put(heard)
-        return heard.wait(timeout)
+        return not wait([self._teller.submit(int)], timeout).not_done
 
     def close(self) -> None:
         """End the thread that tells of calls, after those already queued."""
         if self._teller is not None:
-            self._calls.put(None)
-            self._teller.join(timeout=10)
+            self._teller.shutdown()
             self._teller = None
 
     def _may_change(self, request: Request) -> bool:
@@ -117,6 +117,11 @@ class Cloud:
         return answer
 
     def _answer(self, request: Request, request_id: str) -> Answer:
+        with _Boundary(request) as boundary:
+            return self._answered(request, request_id)
+        return wire.failure(request.service, boundary.fault, request_id, bool(_target(request)))
+
+    def _answered(self, request: Request, request_id: str) -> Answer:
         if request.service in FOLLOWED:
             fixes.prepare(request.account, request.region)
         # The classic Elastic Load Balancing API has actions of the same names.
@@ -165,10 +170,10 @@ class Cloud:
         if self.on_call is None:
             return
         if self._teller is None:
-            self._teller = threading.Thread(target=self._run, name="api-calls", daemon=True)
-            self._teller.start()
+            self._teller = ThreadPoolExecutor(1, thread_name_prefix="api-calls")
         environ = request.environ
-        self._calls.put(
+        told = self._teller.submit(
+            self.on_call,
             Call(
                 service=request.service,
                 action=request.action,
@@ -185,15 +190,38 @@ class Cloud:
                 request_id=request_id,
                 error=refused[0] if refused else None,
                 message=refused[1] if refused else None,
-            )
+            ),
         )
+        told.add_done_callback(_log_fault)
 
-    def _run(self) -> None:
-        while (one := self._calls.get()) is not None:
-            if isinstance(one, threading.Event):
-                one.set()
-            elif self.on_call is not None:
-                self.on_call(one)
+
+class _Boundary:
+    """The edge of the server: a fault of the cloud's own code ends the call, not the connection.
+
+    It is logged with its traceback and answered as AWS answers one (InternalError), so that clients can read it and
+    `on_call` hears of it. Nothing else in the lab catches everything.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.fault = ApiError("InternalError", "", 500)
+
+    def __enter__(self) -> _Boundary:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        log.error("%s:%s", self.request.service, self.request.action, exc_info=error)
+        name = f"{self.request.service}:{self.request.action}"
+        text = f"{name} failed inside the lab's cloud: {type(error).__name__}: {error}"
+        self.fault = ApiError("InternalError", text, 500)
+        return True
+
+
+def _log_fault(told: Future[None]) -> None:
+    if not told.cancelled() and (fault := told.exception()) is not None:
+        log.error("what was told of a call failed", exc_info=fault)
 
 
 _REASONS = {200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 412: "Precondition Failed"}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from doorward_lab.cloud.app import Cloud
@@ -38,7 +39,7 @@ class Served:
         self.cloud.on_call = self.calls.append
         self.server = serve(self.cloud, self.listening)
 
-    def client(self, service: str, key: str = "AKIALABTESTS") -> Any:
+    def client(self, service: str, key: str = "AKIALABTESTS", config: Config | None = None) -> Any:
         """A boto3 client of the cloud."""
         return boto3.client(
             service,
@@ -46,6 +47,7 @@ class Served:
             region_name="us-east-1",
             aws_access_key_id=key,
             aws_secret_access_key="secret",
+            config=config,
         )
 
     def close(self) -> None:

@@ -173,6 +173,17 @@ def test_ipv6(ec2: EC2Client, served: Served, refused: Refused) -> None:
     assert {"0.0.0.0/0", "::/0"} == {rule.cidr for rule in group.rules if rule.egress}
 
 
+def test_delegated_prefixes_are_refused(ec2: EC2Client, subnet: str, refused: Refused) -> None:
+    """Not modelled, and said so, instead of an interface without them."""
+    with refused("UnsupportedOperation"):
+        ec2.create_network_interface(SubnetId=subnet, Ipv4PrefixCount=1)
+    one = ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
+    with refused("UnsupportedOperation"):
+        ec2.assign_private_ip_addresses(NetworkInterfaceId=one, Ipv4PrefixCount=1)
+    with refused("UnsupportedOperation"):
+        ec2.assign_ipv6_addresses(NetworkInterfaceId=one, Ipv6PrefixCount=1)
+
+
 def test_instance_interfaces(ec2: EC2Client, served: Served, subnet: str, net: str, group: Make) -> None:
     """Interfaces as specified, made with the instance and gone with it, except those that were there before.
 

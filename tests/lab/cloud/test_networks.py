@@ -201,6 +201,29 @@ def test_second_blocks(ec2: EC2Client, served: Served, vpc: str, net: str) -> No
     assert {"0.0.0.0/0", "::/0"} == {rule.cidr for rule in default.rules if rule.egress}
 
 
+def test_a_block_of_ones_own(ec2: EC2Client, served: Served, vpc: str, refused: Refused) -> None:
+    """A VPC has the very IPv6 block that was asked for, at once or later, and routes it; a pool must be named.
+
+    EC2 API Reference, CreateVpc, AssociateVpcCidrBlock: "Ipv6CidrBlock: The IPv6 CIDR block from the IPv6 address
+    pool. You must also specify Ipv6Pool in the request."
+    """
+    own: Any = {"Ipv6CidrBlock": "2001:db8:1200::/56", "Ipv6Pool": "ipv6pool-ec2-0123"}
+    made = ec2.create_vpc(CidrBlock="10.220.0.0/16", **own)["Vpc"]
+    assert ["2001:db8:1200::/56"] == [one["Ipv6CidrBlock"] for one in made["Ipv6CidrBlockAssociationSet"]]
+    answer = ec2.associate_vpc_cidr_block(VpcId=vpc, Ipv6CidrBlock="2001:db8:1300::/56", Ipv6Pool="ipv6pool-ec2-0123")
+    assert "2001:db8:1300::/56" == answer["Ipv6CidrBlockAssociation"]["Ipv6CidrBlock"]
+    state = served.states[-1]
+    for id, block in ((made["VpcId"], "2001:db8:1200::/56"), (vpc, "2001:db8:1300::/56")):
+        assert (block,) == state.vpcs[id].ipv6
+        (main,) = [one for one in state.route_tables.values() if one.vpc == id]
+        assert Route(block, "local") in main.routes
+        assert [block] == [
+            one["Ipv6CidrBlock"] for one in ec2.describe_vpcs(VpcIds=[id])["Vpcs"][0]["Ipv6CidrBlockAssociationSet"]
+        ]
+    with refused("MissingParameter"):
+        ec2.create_vpc(CidrBlock="10.221.0.0/16", Ipv6CidrBlock="2001:db8:1200::/56")
+
+
 def test_deleting_is_refused_while_held(ec2: EC2Client, vpc: str, subnet: str, refused: Refused) -> None:
     """Subnets with interfaces, VPCs with a gateway or a group, gateways with public addresses behind them.
 

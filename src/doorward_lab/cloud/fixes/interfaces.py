@@ -39,6 +39,7 @@ def groups_for(turn: Turn, ids: Sequence[str], vpc: str) -> list[Any]:
 def take_addresses(turn: Turn, subnet: Any, spec: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """IPv4 (primary first) and IPv6 addresses for a new interface, by what the call's specification asks for."""
     ec2 = turn.ec2
+    _no_prefixes(spec)
     primary = spec.get("PrivateIpAddress")
     rest: list[str] = []
     for one in spec.get("PrivateIpAddresses") or ():
@@ -64,6 +65,13 @@ def take_addresses(turn: Turn, subnet: Any, spec: Mapping[str, Any]) -> tuple[li
     for _ in range(int(count or 0)):
         six.append(interfaces.choose_ipv6(ec2, subnet, None, six))
     return ipv4, six
+
+
+def _no_prefixes(spec: Mapping[str, Any]) -> None:
+    """Delegated prefixes are not modelled: better refused than dropped in silence."""
+    for name in ("Ipv4Prefixes", "Ipv4PrefixCount", "Ipv6Prefixes", "Ipv6PrefixCount"):
+        if spec.get(name):
+            raise ApiError("UnsupportedOperation", f"{name}: delegated prefixes are not modelled by the lab")
 
 
 @corrects("CreateNetworkInterface")
@@ -152,6 +160,7 @@ def assign(turn: Turn) -> Mapping[str, Any]:
     """Secondary addresses (EC2 API Reference, AssignPrivateIpAddresses); one in use only with AllowReassignment."""
     ec2, params = turn.ec2, turn.params
     one = lookup.interface(turn, params.get("NetworkInterfaceId"))
+    _no_prefixes(params)
     added: list[str] = []
     for wanted in params.get("PrivateIpAddresses") or ():
         if params.get("AllowReassignment"):
@@ -196,6 +205,7 @@ def unassign(turn: Turn) -> Mapping[str, Any]:
 def assign_ipv6(turn: Turn) -> Mapping[str, Any]:
     """EC2 API Reference, AssignIpv6Addresses: the answer lists the new addresses only."""
     one = lookup.interface(turn, turn.params.get("NetworkInterfaceId"))
+    _no_prefixes(turn.params)
     added: list[str] = []
     for wanted in turn.params.get("Ipv6Addresses") or ():
         added.append(interfaces.choose_ipv6(turn.ec2, one.subnet, wanted, added))
