@@ -25,8 +25,6 @@ from doorward_lab.stack.service import Knobs, Service, Settings, log, run
 from doorward_lab.stack.store import Credentials, Reused, Store, Unavailable
 
 DEPLOY_FILE = "deploy.json"
-AUDIENCE_USER = "portal"
-AUDIENCE_SERVICE = "services"
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -216,7 +214,7 @@ class Login(Service[LoginSettings, LoginKnobs]):
     def _session(self, name: str, roles: tuple[str, ...], refresh: str) -> web.Response:
         return web.json_response(
             {
-                "access_token": self._sign(name, AUDIENCE_USER, roles=list(roles)),
+                "access_token": self._sign(name, tokens.AUDIENCE_USER, roles=list(roles)),
                 "refresh_token": refresh,
                 "token_type": "Bearer",
                 "expires_in": self.settings.token_seconds,
@@ -251,7 +249,7 @@ class Login(Service[LoginSettings, LoginKnobs]):
             return _refuse(401, "wrong client or secret")
         if asked.scope not in stored.grants:
             return _refuse(403, f"{asked.client_id} may not have scope {asked.scope}")
-        token = self._sign(asked.client_id, AUDIENCE_SERVICE, scope=asked.scope)
+        token = self._sign(asked.client_id, tokens.AUDIENCE_SERVICE, scope=asked.scope)
         return web.json_response({"access_token": token, "expires_in": self.settings.token_seconds})
 
     # Authorisation
@@ -266,14 +264,14 @@ class Login(Service[LoginSettings, LoginKnobs]):
         """May the bearer of this user token act in this role? Asked by services, which prove themselves first."""
         scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
         try:
-            service = self._verify(bearer if scheme == "Bearer" else "", AUDIENCE_SERVICE)
+            service = self._verify(bearer if scheme == "Bearer" else "", tokens.AUDIENCE_SERVICE)
         except tokens.BadToken as error:
             return _refuse(401, f"service token: {error.reason}")
         if service.get("scope") != "authorize":
             return _refuse(403, "the service may not ask")
         asked = msgspec.json.decode(await request.read(), type=_Authorize)
         try:
-            user = self._verify(asked.token, AUDIENCE_USER)
+            user = self._verify(asked.token, tokens.AUDIENCE_USER)
         except tokens.BadToken as error:
             return _refuse(401, f"user token: {error.reason}")
         # The directory decides, not the token: a role that was taken away is gone at once.

@@ -7,6 +7,7 @@ Not here: network namespaces; `doorward_lab.kernel.spawn`, bound to a namespace,
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -49,7 +50,7 @@ class Place:
 
 
 class Local:
-    """Starts plain processes on this machine; as root, each in a user namespace of its own as user 1000.
+    """Starts plain processes on this machine; as root, each in a user namespace of its own as another user.
 
     PostgreSQL refuses to run as root, and nginx would change its workers' user; a lab's workloads are ordinary users
     everywhere.
@@ -81,12 +82,19 @@ class Local:
 
 
 def _prefix() -> tuple[str, ...]:
-    """The command that starts another: user 1000 when we are root, and SIGKILL when the parent dies."""
+    """The command that starts another: another user when we are root, and SIGKILL when the parent dies."""
     if os.geteuid() != 0:
         return dies_with_parent()
     # Entering a user namespace clears the parent-death signal, so setpriv comes after unshare.
     unshare = program("unshare", "util-linux")
-    return (unshare, "--user", "--map-user=1000", "--map-group=1000", "--", *dies_with_parent())
+    user = _user()
+    return (unshare, "--user", f"--map-user={user}", f"--map-group={user}", "--", *dies_with_parent())
+
+
+def _user() -> int:
+    """1000, or another number that has a name: initdb refuses to run as nobody knows whom."""
+    known = [entry.pw_uid for entry in pwd.getpwall() if entry.pw_uid != 0]
+    return 1000 if 1000 in known or not known else max(known)
 
 
 def dies_with_parent() -> tuple[str, ...]:

@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from prometheus_client import Counter, Gauge, Histogram
 
 from doorward_lab.stack import tokens
-from doorward_lab.stack.login import AUDIENCE_SERVICE, AUDIENCE_USER
 from doorward_lab.stack.resolver import Resolver
 from doorward_lab.stack.service import Knobs, Service, Settings, log, run
 from doorward_lab.stack.upstream import Answer, Breaker, Failed, Upstream
@@ -268,12 +267,12 @@ class Portal(Service[PortalSettings, PortalKnobs]):
         return _pass_on(await self._ask("POST", request.path, body))
 
     async def _me(self, request: web.Request) -> web.Response:
-        claims, _, _ = await self._claims(request, AUDIENCE_USER)
+        claims, _, _ = await self._claims(request, tokens.AUDIENCE_USER)
         return web.json_response({"user": claims["sub"], "roles": claims.get("roles", [])})
 
     async def _admin(self, request: web.Request) -> web.Response:
         """For admins; the login service decides who is one, now."""
-        _, token, stack = await self._claims(request, AUDIENCE_USER)
+        _, token, stack = await self._claims(request, tokens.AUDIENCE_USER)
         headers = {"Authorization": f"Bearer {await stack.service_token()}"}
         answer = await self._call(stack, "POST", "/authorize", {"token": token, "role": "admin"}, headers=headers)
         if answer.status == 401:
@@ -282,7 +281,7 @@ class Portal(Service[PortalSettings, PortalKnobs]):
 
     async def _report(self, request: web.Request) -> web.Response:
         """For services, by their own token."""
-        claims, _, _ = await self._claims(request, AUDIENCE_SERVICE)
+        claims, _, _ = await self._claims(request, tokens.AUDIENCE_SERVICE)
         if claims.get("scope") != "report":
             return _refuse(403, f"{claims['sub']} has not the scope report")
         return web.json_response({"service": claims["sub"], "sessions": 0})

@@ -197,4 +197,7 @@ def run(service: type[Service[Any, Any]], arguments: Sequence[str] | None = None
     except (OSError, ValueError, LabError) as error:  # msgspec's errors are ValueErrors
         parser.error(f"{config}: {error}")
     disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series
-    asyncio.run(made.serve())
+    try:
+        asyncio.run(made.serve())
+    except LabError as error:
+        parser.exit(1, f"{error}\n")

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 ALGORITHM = "EdDSA"
+AUDIENCE_USER = "portal"  # of users' tokens
+AUDIENCE_SERVICE = "services"  # of machines' tokens
 LEEWAY = 30.0  # seconds by which clocks of a healthy fleet may differ
 
 

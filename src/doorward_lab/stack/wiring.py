@@ -83,13 +83,19 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """The seats of a stack, and what the faults and the users need to know of it."""
+    """The seats of a stack, and what the faults and the users need to know of it.
+
+    `second` are the seats of the second login stack, which `switch.on` starts; `jobs` scrape the first one's world,
+    `jobs_with_second` that of both.
+    """
 
     seats: tuple[Seat, ...]
+    second: tuple[Seat, ...]
     url: str
     root: Path  # the CA's certificate
     expired: tuple[Path, Path] | None  # certificate and key that have expired
     jobs: tuple[Job, ...]
+    jobs_with_second: tuple[Job, ...]
 
 
 def role_of(name: str) -> str:
@@ -102,7 +108,8 @@ def role_of(name: str) -> str:
 
 def is_second(name: str) -> bool:
     """Whether a seat belongs to the second, independent login stack: login-b, login-b-2, database-b."""
-    return name.split("-")[1:2] == ["b"]
+    role, *rest = name.split("-")
+    return role in ("login", "database") and rest[:1] == ["b"]
 
 
 class _Wire:
@@ -214,15 +221,17 @@ class _Wire:
                     ca=str(self.authority.root) if options.tls else "",
                 )  # fmt: skip
             case "monitor":
-                watched = Watched(jobs=self.jobs(), webhook=options.webhook, scrape_seconds=options.scrape_seconds)
+                watched = Watched(
+                    jobs=self.jobs(second=False), webhook=options.webhook, scrape_seconds=options.scrape_seconds
+                )
                 return MonitorSettings(
                     folder=folder, listen=listen, watched=watched, port_prometheus=ports.prometheus,
                     port_alertmanager=ports.alertmanager,
                 )  # fmt: skip
         raise BadScene(f"{name!r} is started by its fault, not with the stack")
 
-    def jobs(self) -> tuple[Job, ...]:
-        """One scrape job a role."""
+    def jobs(self, *, second: bool) -> tuple[Job, ...]:
+        """One scrape job a role; `second`: the second login stack's services too."""
         ports = self.ports
         at = {
             "balancer": ports.balancer, "portal": ports.portal_metrics, "login": ports.login_metrics,
@@ -231,7 +240,8 @@ class _Wire:
         }  # fmt: skip
         jobs = []
         for role, port in at.items():
-            found = tuple((n, p.addresses[0], port) for n, p in self._of(role).items() if p.addresses)
+            services = self._of(role) if second else self._of(role, False)
+            found = tuple((n, p.addresses[0], port) for n, p in services.items() if p.addresses)
             if role == "users" and self.options.users_metrics is not None and self._of(role):
                 address, port = self.options.users_metrics.getsockname()[:2]
                 found = tuple((n, address, port) for n in self._of(role))
@@ -260,9 +270,11 @@ def wire(folder: Path, places: Mapping[str, Place], options: Options) -> Wiring:
     """
     work = _Wire(folder, places, options)
     return Wiring(
-        seats=tuple(work.seat(name) for name in places),
+        seats=tuple(work.seat(name) for name in places if not is_second(name)),
+        second=tuple(work.seat(name) for name in sorted(places) if is_second(name)),
         url=work.url,
         root=work.authority.root,
         expired=work.expired,
-        jobs=work.jobs(),
+        jobs=work.jobs(second=False),
+        jobs_with_second=work.jobs(second=True),
     )

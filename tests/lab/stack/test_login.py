@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import time
 
 import pytest
@@ -121,16 +123,24 @@ def test_malformed_requests_are_refused(site: Site) -> None:
     assert 404 == site.ask("GET", "/nothing").status
 
 
+def _children() -> float:
+    """Seconds of computing of all processes that were started and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_a_whole_stack_is_ready_in_time() -> None:
-    """Everything from an empty folder to the first login takes less than nine seconds, and no service is left when it
-    is stopped."""
+    """Everything from an empty folder to the first login takes less than nine seconds of two idle cores, so less than
+    eighteen of computing when the machine is busy with other things; no service is left when it is stopped."""
     need("nginx", "postgres", "prometheus", "prometheus-alertmanager")
     names = ["dns", "database", "login-1", "login-2", "portal", "balancer", "monitor", "users"]
-    began = time.monotonic()
+    idle = os.getloadavg()[0] < (os.cpu_count() or 1) / 2
+    began, spent = time.monotonic(), _children()
     with running(names, Options(seed=SEED, rate=1.0, networks=("127.77.0.0/16",))) as site:
         assert 200 == site.login().status
         took = time.monotonic() - began
         processes = [site.stack[name].popen for name in site.stack.names()]
         assert set(names) == set(site.stack.names())
-    assert took < 9
+    assert _children() - spent < 18
+    assert took < 9 or not idle
     assert all(process.poll() is not None for process in processes)

@@ -106,7 +106,7 @@ def test_the_alert_on_login_errors_is_right(tmp_path: Path) -> None:
 def test_prometheus_scrapes_every_service(site: Site) -> None:
     """The real Prometheus finds every service up, and the figures of each: of the edge, the portal, the login service,
     PostgreSQL, the name server and the users."""
-    hosts = {"dns", "database", "database-b", "login-1", "login-2", "login-b", "portal", "balancer", "users"}
+    hosts = {"dns", "database", "login-1", "login-2", "portal", "balancer", "users"}
     eventually(lambda: dict.fromkeys(hosts, 1.0) == site.query("up"), 15)
     for name in (
         "edge_requests_total", "edge_targets", "portal_requests_total", "login_requests_total", "login_pool", "pg_up",
