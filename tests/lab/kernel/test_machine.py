@@ -176,7 +176,7 @@ def test_ordinary_users(python_of_nobody: str) -> None:
     """The user nobody gets all of it: privacy, filters that lose nothing, powerless workloads, links, pumps."""
     command = f"cd / && PYTHONPATH={ROOT}/src:{ROOT} exec {python_of_nobody} -"
     done = subprocess.run(
-        ["su", "-s", "/bin/sh", "nobody", "-c", command], input=ROOTLESS, capture_output=True, text=True, timeout=100
+        ["su", "-s", "/bin/sh", "nobody", "-c", command], input=ROOTLESS, capture_output=True, text=True, timeout=240
     )
     assert 0 == done.returncode, done.stderr
     found = json.loads(done.stdout)

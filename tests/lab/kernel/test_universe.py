@@ -279,8 +279,8 @@ def test_kill_9_while_it_builds() -> None:
 
 
 def test_cycles_leak_nothing() -> None:
-    """50 universes one after the other, each with five network namespaces, links, rules and workloads, where the kernel
-    allows 24 at a time and not 250: every one is gone. No descriptor, process, thread or mount is left either.
+    """50 universes one after the other, each with three network namespaces, links, rules and a workload, where the kernel
+    allows 24 at a time and not 150: every one is gone. No descriptor, process, thread or mount is left either.
     """
     script = """
 import json, os, sys
@@ -297,14 +297,14 @@ from tests.lab.kernel.guests_universe import many_universes
 print(json.dumps(many_universes(50, 24)))
 """
     with _python(script) as process:
-        said, _ = process.communicate(timeout=110)
+        said, _ = process.communicate(timeout=240)
     assert 0 == process.returncode
     found = json.loads(said)
     assert found["before"] == found["after"]
 
 
 def test_cycles_inside_leak_nothing() -> None:
-    """50 times four namespaces with links, rules, a workload in one process: no descriptor, thread, process stays."""
+    """50 times three namespaces with links, rules, a workload in one process: no descriptor, thread, process stays."""
     first, last = universe.run(GUESTS + "cycles_inside", 50)
     assert first == last
 
