@@ -9,7 +9,7 @@ from functools import partial
 from typing import Literal
 
 from doorward_lab.errors import Refused
-from doorward_lab.fabric import stages
+from doorward_lab.fabric import acls, filters, stages
 from doorward_lab.fabric.routes import NOWHERE, Hop
 from doorward_lab.fabric.rulesets import Ruleset, transaction
 from doorward_lab.fabric.space import LOCAL, MAIN, Space
@@ -20,6 +20,7 @@ from doorward_lab.kernel.nft import Nft
 
 # Chains whose rules only allow: fewer rules, less traffic.
 ALLOWING = frozenset({"ingress", "egress"})
+_JUDGES = frozenset({filters.TABLE, acls.TABLE})  # tables that pass or drop, and do nothing else to a packet
 _FIRST_TABLE = 1000  # of the kernel's numbers for the tables of a router
 _PRIORITY = 1000  # of the rules "packets that came by this link: that table"
 _FAMILIES = (4, 6)
@@ -111,10 +112,12 @@ class Built:
             old = self._rulesets.get(name)
             if old == new:
                 continue
-            stage, kinds = (Stage.OPEN, frozenset[str]()) if old is None else stages.ruleset(old, new, ALLOWING)
+            stage, kinds = (
+                (Stage.OPEN, frozenset[str]()) if old is None else stages.ruleset(old, new, ALLOWING, self.ns.name)
+            )
             narrow = None
-            if old is not None and kinds & ALLOWING:
-                narrow = self._replaced(stages.common(old, new, ALLOWING))
+            if old is not None and name in _JUDGES:
+                narrow = self._replaced(stages.both(old, new, ALLOWING))
             found.append(Step(stage, self._replaced(new), kinds, narrow))
         return found
 

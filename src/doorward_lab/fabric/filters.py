@@ -91,14 +91,19 @@ def _line(permit: Permit, untracked: frozenset[int]) -> str:
 
 
 def lines(groups: Iterable[CompiledGroup], *, egress: bool) -> tuple[str, ...]:
-    """The rules of one direction for an interface in these groups: which are untracked depends on all of them."""
+    """The rules of one direction for an interface in these groups: which are untracked depends on all of them.
+
+    Those that let something in untracked come first: where a narrower rule admits the same, one rule for everybody is
+    enough for a flow not to be tracked (EC2 User Guide, *Security group connection tracking*, "Untracked connections").
+    """
     united = tuple(groups)
     openings = frozenset().union(*(g.openings for g in united))
-    result: dict[str, None] = {}
+    first: dict[str, None] = {}
+    then: dict[str, None] = {}
     for permit in (p for g in united for p in g.permits if p.egress == egress):
         untracked = frozenset(p for p in permit.world if (not egress, permit.family, p) in openings)
-        result[_line(permit, untracked)] = None
-    return tuple(result)
+        (first if untracked else then)[_line(permit, untracked)] = None
+    return (*first, *then)
 
 
 class Compiler:

@@ -103,7 +103,8 @@ def nat_gateway(address: str) -> Ruleset:
         **_CLOSED,
         "forward": (
             "ct state established,related accept",
-            "meta nfproto ipv4 meta l4proto { tcp, udp, icmp } accept",
+            # What belongs to no connection (a lone answer) would pass untranslated: a NAT gateway drops it.
+            "ct state new meta nfproto ipv4 meta l4proto { tcp, udp, icmp } accept",
         ),
         "source": (
             f"meta nfproto ipv4 meta l4proto {{ tcp, udp }} snat ip to {address}:1024-65535",

@@ -3,17 +3,23 @@
 One namespace's rules change in one transaction, but several namespaces cannot change in one. A packet meets several of
 them; if one opens before another closes, a packet passes that neither state would have let through. So: first what only
 closes, then what closes and opens, then what only opens. When changes of several *kinds* both close and open (a packet
-meets one of each kind), those of groups are narrowed first to what both states allow.
+meets one of each kind), filters are narrowed first to what both states let through.
+
+Not covered: routes of several VPCs that change at once, and one-to-one translation at a gateway. One API call never
+changes two of these.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from doorward_lab.fabric.routes import NOWHERE, Hop
 from doorward_lab.fabric.rulesets import Ruleset
+
+_PASS = re.compile(r'(?:counter )?(?:accept|goto \w+)(?: comment "[^"]*")?$')
 
 
 class Stage(enum.IntEnum):
@@ -28,12 +34,12 @@ class Stage(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change to one namespace. `kind` says what a packet meets there once: "ingress", "egress", "acl", "route"."""
+    """A change to a namespace. `kinds` are what a packet meets there once: "ingress", "egress", "route", a router."""
 
     stage: Stage
     run: Callable[[], object]
     kinds: frozenset[str] = frozenset()
-    narrow: Callable[[], None] | None = None  # leaves only what both states allow; None where there is no such thing
+    narrow: Callable[[], object] | None = None  # lets through only what both states do; None where there is no such
 
 
 def hop(old: Hop | None, new: Hop | None) -> Stage:
@@ -52,34 +58,45 @@ def _allowing(old: tuple[str, ...], new: tuple[str, ...]) -> Stage | None:
     return Stage.OPEN if before <= after else Stage.BOTH
 
 
-def ruleset(old: Ruleset, new: Ruleset, allowing: frozenset[str]) -> tuple[Stage, frozenset[str]]:
-    """The stage for a table that changes, and the kinds of change; chains named in `allowing` hold rules that allow."""
+def ruleset(old: Ruleset, new: Ruleset, allowing: frozenset[str], where: str) -> tuple[Stage, frozenset[str]]:
+    """The stage for a table that changes, and the kinds of change; chains in `allowing` hold rules that allow.
+
+    What other tables decide is a kind for each namespace (`where`): a packet may meet the routers of two VPCs.
+    """
     changed = [c for c in {*old.chains, *new.chains} if old.chains.get(c) != new.chains.get(c)]
     found = {
         c: _allowing(old.chains.get(c, ()), new.chains.get(c, ())) if c in allowing else Stage.BOTH for c in changed
     }
     stages = {stage for stage in found.values() if stage is not None}
-    kinds = frozenset(c if c in allowing else "acl" for c in changed if found[c] is Stage.BOTH)
+    kinds = frozenset(c if c in allowing else where for c in changed if found[c] is Stage.BOTH)
     if len(stages) > 1:
         return Stage.BOTH, kinds or frozenset(c for c in changed if c in allowing)
     return (stages.pop() if stages else Stage.BOTH), kinds
 
 
-def common(old: Ruleset, new: Ruleset, allowing: frozenset[str]) -> Ruleset:
-    """`old`, but of the chains in `allowing` only the rules that `new` has too."""
-    chains: Mapping[str, tuple[str, ...]] = {
-        chain: tuple(line for line in lines if chain not in allowing or line in set(new.chains.get(chain, ())))
-        for chain, lines in old.chains.items()
-    }
-    return Ruleset(old.name, old.hooks, chains)
+def both(old: Ruleset, new: Ruleset, allowing: frozenset[str]) -> Ruleset:
+    """A table that lets through exactly what `old` and `new` both do, as far as the chains that differ decide it.
+
+    Each such chain first asks the old one, as a chain of its own in which to pass is to return, and then goes on as the
+    new one. Chains in `allowing` drop what they do not allow; others drop and return by themselves, as ACLs do.
+    """
+    chains: dict[str, tuple[str, ...]] = {**old.chains, **new.chains}
+    for chain, before in old.chains.items():
+        after = new.chains.get(chain)
+        if after is None or after == before:
+            continue
+        was = tuple(_PASS.sub("return", line) for line in before)
+        chains[f"was_{chain}"] = (*was, "drop") if chain in allowing else was
+        chains[chain] = (f"jump was_{chain}", *after)
+    return Ruleset(new.name, new.hooks, chains)
 
 
 def ordered(steps: list[Step]) -> list[Callable[[], object]]:
     """The acts in the order in which to do them."""
     by_stage = {stage: [s for s in steps if s.stage is stage] for stage in Stage}
-    both = by_stage[Stage.BOTH]
-    narrow: list[Callable[[], object]] = []
-    if len(frozenset[str]().union(*(s.kinds for s in both))) > 1:
-        narrow = [s.narrow for s in both if s.narrow is not None]
-    closing = [s.run for stage in (Stage.MAKE, Stage.CLOSE) for s in by_stage[stage]]
-    return closing + narrow + [s.run for stage in (Stage.BOTH, Stage.OPEN, Stage.CLEAR) for s in by_stage[stage]]
+    mixed = by_stage[Stage.BOTH]
+    acts: list[Callable[[], object]] = [s.run for stage in (Stage.MAKE, Stage.CLOSE) for s in by_stage[stage]]
+    if len(frozenset[str]().union(*(s.kinds for s in mixed))) > 1:
+        acts += [s.narrow for s in mixed if s.narrow is not None]
+        mixed.sort(key=lambda s: s.narrow is not None)  # what cannot be narrowed changes while the others are
+    return acts + [s.run for stage in (Stage.BOTH, Stage.OPEN, Stage.CLEAR) for s in by_stage[stage]]
