@@ -279,8 +279,8 @@ def test_kill_9_while_it_builds() -> None:
 
 
 def test_cycles_leak_nothing() -> None:
-    """50 universes one after the other, each with three network namespaces, links, rules and a workload, where the kernel
-    allows 24 at a time and not 150: every one is gone. No descriptor, process, thread or mount is left either.
+    """50 universes one after the other, each with three network namespaces, links, rules and a workload, where 24 are
+    allowed at a time and not 150: every one is gone. No descriptor, process, thread or mount is left either.
     """
     script = """
 import json, os, sys
