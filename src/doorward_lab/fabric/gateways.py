@@ -85,9 +85,9 @@ def internet_gateway(vpc: Vpc, public: dict[str, str]) -> Ruleset:
 def egress_only_gateway(vpc: Vpc) -> Ruleset:
     """The table of an egress-only internet gateway of `vpc`."""
     hooks = {name: hook for name, hook in _STATELESS.items() if not name.startswith("raw")}
-    forward = [f"iifname {OUT_SIDE} ct state established,related accept"]
+    forward = ["ct state established,related accept"]
     for block in vpc.ipv6:
-        forward.append(f"iifname {VPC_SIDE} ip6 saddr {canonical(block)[1]} ip6 daddr {PUBLIC6} accept")
+        forward.append(f"iifname {VPC_SIDE} ct state new ip6 saddr {canonical(block)[1]} ip6 daddr {PUBLIC6} accept")
     return Ruleset("inet eigw", hooks, {**_CLOSED, "forward": tuple(forward)})
 
 

@@ -142,6 +142,15 @@ def test_only_tcp_and_udp_go_untracked() -> None:
     assert "goto tracked" in _lines(cloud, "b")[0][0]
 
 
+def test_a_rule_that_makes_untracked_comes_before_a_narrower_one() -> None:
+    """One rule for everybody suffices for a flow to be untracked, also when a narrower one is listed before it."""
+    cloud = pair()
+    cloud.group("sg-b", "vpc-1", rule("tcp", 80, "sg-a"), rule("tcp", 80, EVERYBODY), ALL_OUT)
+    first, *others = _lines(cloud, "b")[0]
+    assert 'meta nfproto ipv4 tcp dport 80 counter accept comment "sgr-in-tcp-80-80-0.0.0.0/0"' == first
+    assert all("goto tracked" in line for line in others)
+
+
 def test_references_that_are_stale() -> None:
     """Unknown groups, groups of an unpeered VPC and groups over an overlapping peering match nothing."""
     cloud = pair()

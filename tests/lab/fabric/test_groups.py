@@ -198,6 +198,17 @@ def test_the_rule_that_lets_answers_out_enables_an_untracked_connection_too() ->
 
 
 @in_universe
+def test_a_narrower_rule_beside_it_does_not_make_a_flow_tracked() -> None:
+    """A flow that both a reference and 0.0.0.0/0 allow is untracked: removing both rules cuts it."""
+    cloud = pair()
+    cloud.group("sg-b", "vpc-1", rule("tcp", 80, "sg-a"), rule("tcp", 80, EVERYBODY), ALL_OUT)
+    with fabric(cloud) as net, connection(net.host("a"), net.host("b"), B, 80) as ends:
+        cloud.group("sg-b", "vpc-1", ALL_OUT)
+        net.follow(cloud.state())
+        assert not alive(*ends)
+
+
+@in_universe
 def test_tracking_depends_on_all_groups_of_the_interface() -> None:
     """The opening the other way may be in another group of the interface."""
     cloud = pair()

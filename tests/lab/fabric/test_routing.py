@@ -226,6 +226,19 @@ def test_a_nat_gateway_lets_out_and_nothing_in() -> None:
 
 
 @in_universe
+def test_a_nat_gateway_passes_nothing_on_untranslated() -> None:
+    """TCP that belongs to no connection is dropped, also from an interface that has a public address of its own."""
+    cloud = _behind_nat()
+    cloud.interface("b", "subnet-2", "sg-b", B, B6, public={B: "198.18.0.20"})
+    with fabric(cloud) as net:
+        assert udp(net.host("b"), net.internet, CLIENT, 53)
+        assert not raw(net.host("b"), net.internet, CLIENT, 6)
+        cloud.table("rtb-2", "vpc-1", (EVERYBODY, "igw-1"))
+        net.follow(cloud.state())
+        assert raw(net.host("b"), net.internet, CLIENT, 6)
+
+
+@in_universe
 def test_acls_are_met_on_both_sides_of_a_nat_gateway() -> None:
     """An ACL of the NAT gateway's subnet that admits no answers from the internet stops what it translated."""
     cloud = _behind_nat()
