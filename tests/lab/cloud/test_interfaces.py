@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -145,27 +146,28 @@ def test_ipv6(ec2: EC2Client, served: Served, refused: Refused) -> None:
     """
     vpc = ec2.create_vpc(CidrBlock="10.201.0.0/16", AmazonProvidedIpv6CidrBlock=True)["Vpc"]["VpcId"]
     block = ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"][0]["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"]
-    base = block.removesuffix("::/56").removesuffix("00")
+    five = ipaddress.IPv6Network(block)[5 << 64]
+    cidr, beef = f"{five}/64", str(five + 0xBEEF)
     with refused("InvalidSubnet.Range"):
         ec2.create_subnet(VpcId=vpc, CidrBlock="10.201.1.0/24", Ipv6CidrBlock="2001:db8:1:1::/64")
-    made = ec2.create_subnet(VpcId=vpc, CidrBlock="10.201.1.0/24", Ipv6CidrBlock=f"{base}05::/64")["Subnet"]
+    made = ec2.create_subnet(VpcId=vpc, CidrBlock="10.201.1.0/24", Ipv6CidrBlock=cidr)["Subnet"]
     subnet = made["SubnetId"]
     with refused("InvalidSubnet.Conflict"):
-        ec2.create_subnet(VpcId=vpc, CidrBlock="10.201.2.0/24", Ipv6CidrBlock=f"{base}05::/64")
+        ec2.create_subnet(VpcId=vpc, CidrBlock="10.201.2.0/24", Ipv6CidrBlock=cidr)
     eni = ec2.create_network_interface(SubnetId=subnet, Ipv6AddressCount=2)["NetworkInterface"]["NetworkInterfaceId"]
     first = [one["Ipv6Address"] for one in interface(ec2, eni)["Ipv6Addresses"]]
-    answer = ec2.assign_ipv6_addresses(NetworkInterfaceId=eni, Ipv6Addresses=[f"{base}05::beef"])
-    assert [f"{base}05::beef"] == answer["AssignedIpv6Addresses"]
+    answer = ec2.assign_ipv6_addresses(NetworkInterfaceId=eni, Ipv6Addresses=[beef])
+    assert [beef] == answer["AssignedIpv6Addresses"]
     with refused("InvalidIPAddress.InUse"):
-        ec2.assign_ipv6_addresses(NetworkInterfaceId=eni, Ipv6Addresses=[f"{base}05:0::beef"])
+        ec2.assign_ipv6_addresses(NetworkInterfaceId=eni, Ipv6Addresses=[beef.upper()])
     ec2.unassign_ipv6_addresses(NetworkInterfaceId=eni, Ipv6Addresses=first[:1])
     ec2.modify_subnet_attribute(SubnetId=subnet, AssignIpv6AddressOnCreation={"Value": True})
     _, automatic = run(ec2, SubnetId=subnet)
     _, counted = run(ec2, SubnetId=subnet, Ipv6AddressCount=2)
     state = served.states[-1]
-    assert (first[1], f"{base}05::beef") == state.interfaces[eni].ipv6
+    assert (first[1], beef) == state.interfaces[eni].ipv6
     assert (1, 2) == (len(state.interfaces[automatic].ipv6), len(state.interfaces[counted].ipv6))
-    assert ((f"{base}05::/64",), (block,)) == (state.subnets[subnet].ipv6, state.vpcs[vpc].ipv6)
+    assert ((cidr,), (block,)) == (state.subnets[subnet].ipv6, state.vpcs[vpc].ipv6)
     assert {"local"} == {r.target for r in state.route_tables[state.subnets[subnet].route_table].routes}
     acl = state.acls[state.subnets[subnet].acl]
     assert {("0.0.0.0/0", 100), ("::/0", 101)} == {(e.cidr, e.number) for e in acl.entries if e.allow}

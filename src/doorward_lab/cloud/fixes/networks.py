@@ -20,15 +20,14 @@ def create_vpc(turn: Turn) -> Answer:
     block = _own_block(turn, flat)
     answer = turn.done(**flat)
     for id in [id for id in turn.ec2.vpcs if id not in before]:
-        if block:
-            _give_block(turn, turn.ec2.vpcs[id], block, answer)
+        _write_block(turn, turn.ec2.vpcs[id], block, answer)
         settle(turn.ec2, turn.ec2.vpcs[id])
     return answer
 
 
 def _own_block(turn: Turn, flat: dict[str, str]) -> str:
     """The block of an IPv6 pool of one's own, if one is asked for (EC2 API Reference, CreateVpc: Ipv6CidrBlock needs
-    Ipv6Pool). moto knows blocks of Amazon's choice alone: one is made, and then replaced by `_give_block`."""
+    Ipv6Pool). moto knows blocks of Amazon's choice alone: one is made, and then replaced by `_write_block`."""
     if not turn.params.get("Ipv6CidrBlock"):
         return ""
     if not turn.params.get("Ipv6Pool"):
@@ -40,10 +39,22 @@ def _own_block(turn: Turn, flat: dict[str, str]) -> str:
     return block
 
 
-def _give_block(turn: Turn, vpc: Any, block: str, answer: Answer) -> None:
-    newest = [one for one in vpc._cidr_block_association_set.values() if one.get("ipv6_pool") == "Amazon"][-1]
-    answer.body = answer.body.replace(str(newest["cidr_block"]).encode(), block.encode())
-    newest["cidr_block"], newest["ipv6_pool"] = block, str(turn.params["Ipv6Pool"])
+def _write_block(turn: Turn, vpc: Any, own: str, answer: Answer) -> None:
+    """Write a VPC's new IPv6 block in canonical form (moto: 2400:6500:8c3e:0f00::/56), or as the one of `own`."""
+    found = [one for one in vpc._cidr_block_association_set.values() if one.get("ipv6_pool") == "Amazon"]
+    if not found:
+        return
+    newest = found[-1]
+    old, new = str(newest["cidr_block"]), own or acls.canonical(newest["cidr_block"])
+    answer.body = answer.body.replace(old.encode(), new.encode())
+    newest["cidr_block"] = new
+    if own:
+        newest["ipv6_pool"] = str(turn.params["Ipv6Pool"])
+    for table in turn.ec2.route_tables.values():
+        route = table._routes.pop(f"{table.id}~{old}", None) if table.vpc_id == vpc.id else None
+        if route is not None:
+            route.destination_ipv6_cidr_block, route.id = new, f"{table.id}~{new}"
+            table._routes[route.id] = route
 
 
 def settle(ec2: Any, vpc: Any) -> None:
@@ -67,8 +78,7 @@ def associate_vpc(turn: Turn) -> Answer:
     had = bool(routing.blocks(vpc, ipv6=True))
     block = _own_block(turn, flat)
     answer = turn.done(**flat)
-    if block:
-        _give_block(turn, vpc, block, answer)
+    _write_block(turn, vpc, block, answer)
     if not had and routing.blocks(vpc, ipv6=True):
         acls.add_ipv6(turn.ec2, vpc.id)
         for group in turn.ec2.groups[vpc.id].values():
