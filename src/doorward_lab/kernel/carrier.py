@@ -1,9 +1,9 @@
 """Waiting until a link that was just set up can really send.
 
-The kernel tells the two ends of a veth pair of each other's state on a work queue: for some milliseconds (more on a busy
-machine) after both ends are up, one of them still drops what it is given, and so does a bridge that got its first port.
-Asking for the link's state by ethtool makes
-a kernel from 6.8 on do that work first; older ones are polled for IFF_RUNNING.
+The kernel tells the two ends of a veth pair of each other's state on a work queue: for some milliseconds (more on a
+busy machine) after both ends are up, one of them still drops what it is given, and so does a bridge that got its first
+port. Asking for the link's state by ethtool makes a kernel from 6.8 on do that work first; older ones are polled for
+IFF_RUNNING.
 """
 
 from __future__ import annotations

@@ -319,9 +319,14 @@ def ping(here: Namespace, to: str, *, kind: int | None = None, code: int = 0, so
     return False
 
 
-def raw(here: Namespace, there: Namespace, to: str, protocol: int) -> bool:
-    """Whether a packet of a protocol without ports arrives."""
-    word = os.urandom(16)
+def reset() -> bytes:
+    """A TCP RST that belongs to no connection."""
+    return struct.pack("!HHIIBBHHH", 33333, 44444, next(_numbers), 0, 5 << 4, 4, 0, 0, 0)
+
+
+def raw(here: Namespace, there: Namespace, to: str, protocol: int, word: bytes = b"") -> bool:
+    """Whether a packet of a protocol arrives, with `word` (or any) after the IP header."""
+    word = word or os.urandom(16)
     with (
         there.socket(_family(to), socket.SOCK_RAW, protocol) as far,
         here.socket(_family(to), socket.SOCK_RAW, protocol) as near,
@@ -331,7 +336,7 @@ def raw(here: Namespace, there: Namespace, to: str, protocol: int) -> bool:
         except PermissionError:
             return False
         while select.select([far], [], [], PATIENCE)[0]:
-            if far.recv(2048).endswith(word):
+            if far.recv(2048)[:-4].endswith(word[:-4]):  # the checksum in a TCP header changes on its way
                 return True
     return False
 

@@ -20,6 +20,7 @@ from tests.lab.fabric.ground import (
     pair,
     ping,
     raw,
+    reset,
     rule,
     tcp,
     udp,
@@ -232,10 +233,10 @@ def test_a_nat_gateway_passes_nothing_on_untranslated() -> None:
     cloud.interface("b", "subnet-2", "sg-b", B, B6, public={B: "198.18.0.20"})
     with fabric(cloud) as net:
         assert udp(net.host("b"), net.internet, CLIENT, 53)
-        assert not raw(net.host("b"), net.internet, CLIENT, 6)
+        assert not raw(net.host("b"), net.internet, CLIENT, 6, reset())
         cloud.table("rtb-2", "vpc-1", (EVERYBODY, "igw-1"))
         net.follow(cloud.state())
-        assert raw(net.host("b"), net.internet, CLIENT, 6)
+        assert raw(net.host("b"), net.internet, CLIENT, 6, reset())
 
 
 @in_universe
