@@ -336,11 +336,16 @@ class Component:
         return bits_of(self.endpoints_of.get(interface, ()))
 
 
+OFTEN = 256
+"""From so many questions about single interfaces on, all are listed by id."""
+
+
 class Endpoints(Mapping[str, list[int]]):
     """Interface id → its endpoint numbers, ascending; looked up by address when asked, since few are asked about."""
 
     def __init__(self, component: Component) -> None:
         self._component = component
+        self._asked = 0
         self._wide: dict[int, list[int]] = {}
         for number in range(component.points, component.count):
             self._wide.setdefault(component.owner[number], []).append(number)
@@ -364,7 +369,10 @@ class Endpoints(Mapping[str, list[int]]):
         return sorted(found) + self._wide.get(ordinal, [])
 
     def __getitem__(self, id: str) -> list[int]:
-        # By its first address, as long as one is asked about now and then; else all would have to be listed first.
+        # By its first address, as long as one is asked about now and then; else all are listed first.
+        if self._asked >= OFTEN:
+            return self.of(self._ordinals[id])
+        self._asked += 1
         component = self._component
         known = component.world.estate.interfaces.get(id)
         if known is not None and known.addresses:
