@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from functools import cache
 
 from doorward_lab.fabric.links import FAR4, FAR6, toward
 from doorward_lab.fabric.members import canonical
@@ -37,6 +37,7 @@ _STATELESS = {
 _CLOSED = {"input": ("iif lo accept", _ND), "output": ("oif lo accept", _ND)}
 
 
+@cache
 def public_networks() -> tuple[str, ...]:
     """The IPv4 blocks of the internet: everything but `PRIVATE4`."""
     left = [ipaddress.IPv4Network("0.0.0.0/0")]
@@ -141,8 +142,3 @@ def internet_routes(state: CloudState) -> dict[str, Hop]:
     for gateway, vpc in state.internet_gateways.items():
         known.update({f"{there}/32": Hop(toward(gateway), FAR4) for there in elastic(state, vpc).values()})
     return known
-
-
-def attachments(gateways: Iterable[TransitGateway]) -> dict[tuple[str, str], str]:
-    """(transit gateway, VPC) → attachment; a VPC is attached to a transit gateway at most once."""
-    return {(g.id, vpc): attachment for g in gateways for attachment, vpc in g.attachments.items()}
