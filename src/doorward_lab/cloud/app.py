@@ -25,6 +25,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 
 from doorward_lab.cloud import fixes, paging, state, wire
 from doorward_lab.cloud.call import Call
+from doorward_lab.cloud.fixes import existence
 from doorward_lab.cloud.turn import CORRECTIONS, Settings, Turn
 from doorward_lab.cloud.wire import Answer, ApiError, Environ, Request
 from doorward_lab.errors import LabError
@@ -132,6 +133,8 @@ class Cloud:
             if request.service == "ec2" and str(request.params.get("DryRun", "")).lower() == "true":
                 # EC2 API Reference, each action: with the required permissions the answer to DryRun is this error.
                 raise ApiError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
+            if request.service == "ec2":
+                existence.check(turn)
             page = paging.asked(request)
             turn.kept_from_moto = ("MaxResults", "NextToken") if page is not None else ()
             found = correction(turn) if correction is not None else turn.forward()
@@ -234,7 +237,7 @@ def _target(request: Request) -> str:
 def _not_modelled(request: Request, data: bytes) -> ApiError:
     what = data.decode("utf-8", "replace").strip()
     name = request.action or request.environ.get("PATH_INFO", "")
-    if what.startswith("NotImplementedError"):
+    if what.startswith(("NotImplementedError", "FilterNotImplementedError", "MotoNotImplementedError")):
         return ApiError("UnsupportedOperation", f"{request.service}:{name} is not modelled by the lab ({what})", 400)
     return ApiError("InternalError", f"{request.service}:{name} failed inside the lab's cloud: {what}", 500)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from moto.ec2.responses.key_pairs import KeyPairs
 
 from doorward_lab.cloud import state, turn
 from doorward_lab.cloud.wire import Answer, with_request_id
@@ -320,6 +321,7 @@ def test_a_listener_that_fails_hears_the_next_call(ec2: EC2Client, served: Serve
 def test_faults_are_answers(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault of moto's and one of a correction's are InternalError in AWS's shape, naming the action, and are told."""
     monkeypatch.setitem(turn.CORRECTIONS, ("ec2", "DescribeKeyPairs"), lambda turn: dict[str, Any]()["nothing"])
+    monkeypatch.setattr(KeyPairs, "create_key_pair", lambda self: dict[str, Any]()["nothing"])
     once: EC2Client = served.client("ec2", config=Config(retries={"total_max_attempts": 1}))
     served.cloud.drain()
     before = len(served.calls)
@@ -327,9 +329,35 @@ def test_faults_are_answers(served: Served, monkeypatch: pytest.MonkeyPatch) -> 
         ClientError, match=r"InternalError.*ec2:DescribeKeyPairs failed inside the lab's cloud: KeyError"
     ):
         once.describe_key_pairs()
-    with pytest.raises(
-        ClientError, match=r"InternalError.*ec2:DeleteTransitGateway failed inside the lab's cloud: KeyError"
-    ):
-        once.delete_transit_gateway(TransitGatewayId="tgw-0123456789abcdef0")
+    with pytest.raises(ClientError, match=r"InternalError.*ec2:CreateKeyPair failed inside the lab's cloud: KeyError"):
+        once.create_key_pair(KeyName="k")
     assert served.cloud.drain()
     assert ["InternalError", "InternalError"] == [one.error for one in served.calls[before:]]
+
+
+def test_what_is_named_must_exist(ec2: EC2Client, vpc: str, refused: Refused) -> None:
+    """NotFound by kind, for describing, changing and deleting alike (EC2 API Reference, "Error codes")."""
+    none = "0123456789abcdef0"
+    calls: list[tuple[str, Callable[[], object]]] = [
+        ("NatGatewayNotFound", lambda: ec2.describe_nat_gateways(NatGatewayIds=[f"nat-{none}"])),
+        ("InvalidNetworkAclID.NotFound", lambda: ec2.describe_network_acls(NetworkAclIds=[f"acl-{none}"])),
+        ("InvalidRouteTableID.NotFound", lambda: ec2.delete_route_table(RouteTableId=f"rtb-{none}")),
+        ("InvalidTransitGatewayID.NotFound", lambda: ec2.describe_transit_gateways(TransitGatewayIds=[f"tgw-{none}"])),
+        ("InvalidTransitGatewayID.NotFound", lambda: ec2.delete_transit_gateway(TransitGatewayId=f"tgw-{none}")),
+        (
+            "InvalidRouteTableID.NotFound",
+            lambda: ec2.create_transit_gateway_route(
+                TransitGatewayRouteTableId=f"tgw-rtb-{none}", DestinationCidrBlock="10.0.0.0/8", Blackhole=True
+            ),
+        ),
+        ("InvalidVpcID.NotFound", lambda: ec2.describe_vpcs(VpcIds=[vpc, f"vpc-{none}"])),
+        ("InvalidSubnetID.NotFound", lambda: ec2.describe_subnets(SubnetIds=[f"subnet-{none}"])),
+        (
+            "InvalidVpcPeeringConnectionID.NotFound",
+            lambda: ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=f"pcx-{none}"),
+        ),
+        ("UnsupportedOperation", lambda: ec2.describe_vpcs(Filters=[{"Name": "no-such", "Values": ["x"]}])),
+    ]
+    for code, call in calls:
+        with refused(code):
+            call()
