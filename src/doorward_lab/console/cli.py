@@ -224,11 +224,14 @@ def judge(
     estates: Annotated[int, typer.Option(min=1, help="How many random estates.")] = 20,
     seed: Annotated[int, typer.Option(help="Of the first; the others follow.")] = 0,
     output: Annotated[Path, typer.Option(help="Where a disagreement is written.")] = Path("disagreements"),
+    replay: Annotated[Path | None, typer.Option(help="A case that was written: judge it again.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Judge Doorward's engine by the kernel: random estates, every pair, real packets."""
     from doorward_lab.console import judging
 
+    if replay is not None:
+        raise typer.Exit(judging.replay(replay))
     raise typer.Exit(judging.run(estates, seed, output, as_json=as_json))
 
 
