@@ -55,6 +55,15 @@ class Fate(NamedTuple):
     answered: Answer
 
 
+class Revocation(NamedTuple):
+    """A rule that is revoked, by the scene's names."""
+
+    group: str
+    direction: str
+    rule: str
+    """Service and peer: ``tcp/443 0.0.0.0/0``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """A scene and its packets. `fates` are those expected, in the order of `packets`; empty: whatever the judges say,
@@ -66,6 +75,8 @@ class Case:
     source: str = ""
     """The page of AWS's documentation that it comes from, or the seed."""
     note: str = ""
+    revoked: tuple[Revocation, ...] = ()
+    """Rules to revoke under connections that stand: then the packets are those that begin them."""
 
 
 def read(path: Path) -> Case:
@@ -87,7 +98,11 @@ def read(path: Path) -> Case:
     if fates and len(fates) != len(packets):
         raise BadScene(f"{path}: either every packet says what becomes of it ('arrives'), or none does")
     scene = load_text(yaml.safe_dump(found["scene"], sort_keys=False), f"{path} (scene)")
-    return Case(scene, packets, fates, str(found.get("source", "")), str(found.get("note", "")))
+    try:
+        revoked = tuple(Revocation(*map(str, one)) for one in found.get("revoked", ()))
+    except TypeError as error:
+        raise BadScene(f"{path}: 'revoked' is not a list of [group, direction, rule]: {error}") from error
+    return Case(scene, packets, fates, str(found.get("source", "")), str(found.get("note", "")), revoked)
 
 
 def write(case: Case, path: Path) -> None:
@@ -95,6 +110,8 @@ def write(case: Case, path: Path) -> None:
     from doorward_lab.scenes.write import to_data
 
     made: dict[str, Any] = {"source": case.source, "note": case.note, "scene": to_data(case.scene)}
+    if case.revoked:
+        made["revoked"] = [list(one) for one in case.revoked]
     made["packets"] = [_line(packet, fate) for packet, fate in _paired(case)]
     path.write_text(
         yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=118, default_flow_style=None), encoding="utf-8"

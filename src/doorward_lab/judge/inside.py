@@ -19,7 +19,7 @@ from doorward_lab.judge.bench import Bench
 from doorward_lab.judge.case import TCP, UDP, Case, Packet
 from doorward_lab.judge.court import Row, Sitting, sit
 from doorward_lab.judge.estates import draw
-from doorward_lab.judge.outlive import Outlived, revoke_under
+from doorward_lab.judge.outlive import Outlived, Revoked, revoke_under
 from doorward_lab.judge.shrink import shrink
 from doorward_lab.scenes.scene import Scene
 
@@ -54,19 +54,18 @@ def _judge(bench: Bench, seed: int, each: int, most: int, out: Path, known: set[
             chance = random.Random(seed)  # noqa: S311 - a seed must name a course of events
             packets = Aims(scene, standing.hosts, chance).packets(each)
             sitting = sit(standing, estate, packets, doors=DOORS)
-            outlived: tuple[Outlived, ...] = ()
+            revoked = Revoked((), ())
             if most:
                 flows = [row.packet for row in sitting.rows if row.kernel.answered == "yes" and not row.fault]
                 flows = [one for one in flows if one.protocol in (TCP, UDP)]
                 chance.shuffle(flows)
                 revoked = revoke_under(standing, estate, flows, chance, most=most)
-                outlived = revoked.connections
     except (LabError, DoorwardError) as error:
         return {"unbuilt": [f"estate {seed}: {error}"], "estates": 1}
-    found = _counted(sitting, outlived)
+    found = _counted(sitting, revoked.connections)
     found["slowest_follow"] = bench.slowest
     found["cases"] = [*_packet_cases(bench, scene, sitting, out, known, seconds)]
-    found["cases"] += _connection_cases(scene, outlived, revoked.rules if most else (), out, known)
+    found["cases"] += _connection_cases(bench, scene, revoked, out, known, seconds)
     return {**found, "estates": 1, "seconds_of_it": time.monotonic() - began}
 
 
@@ -118,30 +117,47 @@ def still(bench: Bench, scene: Scene, packets: list[Packet], row: Row) -> bool:
 
 
 def _connection_cases(
-    scene: Scene, outlived: tuple[Outlived, ...], rules: tuple[tuple[str, str], ...], out: Path, known: set[str]
+    bench: Bench, scene: Scene, revoked: Revoked, out: Path, known: set[str], seconds: float
 ) -> list[str]:
-    """Standing connections on which they differ: the scene as it is, with what was revoked."""
-    wrong = [one for one in outlived if one.fault]
-    if not wrong or wrong[0].fault in known:
+    """A minimal case for a new kind of disagreement about standing connections."""
+    wrong = next((one for one in revoked.connections if one.fault and one.fault not in known), None)
+    if wrong is None or len(known) >= CASES:
         return []
-    known.add(wrong[0].fault)
-    told = "; ".join(f"{group}: {rule}" for group, rule in rules)
-    note = f"{wrong[0].fault} ({wrong[0].packet}) after revoking {told}"
-    path = out / f"{scene.name}-connections.yaml"
-    cases.write(Case(scene, tuple(one.packet for one in wrong), (), scene.name, note), path)
+    known.add(wrong.fault)
+
+    def differs(lesser: Scene) -> bool:
+        return any(
+            one.fault == wrong.fault for one in _outlived(bench, Case(lesser, (wrong.packet,), (), "", "", rules))
+        )
+
+    rules = revoked.rules
+    least = shrink(scene, differs, seconds=seconds)
+    path = out / f"{scene.name}-{len(known)}.yaml"
+    cases.write(Case(least, (wrong.packet,), (), scene.name, f"{wrong.packet}: {wrong.fault}", rules), path)
     return [str(path)]
 
 
+def _outlived(bench: Bench, case: Case) -> tuple[Outlived, ...]:
+    try:
+        with bench.standing(case.scene) as standing:
+            chance = random.Random(0)  # noqa: S311 - not asked: the rules are given
+            return revoke_under(standing, standing.estate(), case.packets, chance, wanted=case.revoked).connections
+    except (LabError, DoorwardError):
+        return ()
+
+
 def replay(path: str) -> list[dict[str, Any]]:
-    """Judge a case again. One mapping for each packet: what it is, what each said, what they disagree on."""
+    """Judge a case again. One mapping for each disagreement: the packet, what each said, what they disagree on."""
     case = cases.read(Path(path))
     bench = Bench()
     try:
+        if case.revoked:
+            return [one._asdict() | {"fault": one.fault} for one in _outlived(bench, case) if one.fault]
         with bench.standing(case.scene) as standing:
             sitting = sit(standing, standing.estate(), case.packets, doors=len(case.packets))
     finally:
         bench.close()
-    return [row_data(row) for row in (*sitting.rows, *sitting.through_door)]
+    return [row_data(row) for row in sitting.faults]
 
 
 def several(paths: list[str]) -> list[list[dict[str, Any]]]:

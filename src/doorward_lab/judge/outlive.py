@@ -15,13 +15,17 @@ from typing import NamedTuple
 
 from doorward import api
 from doorward.contracts.language import parse_contracts
-from doorward.model.addresses import span_networks
+from doorward.contracts.tracking import TRACKING_WAYS
+from doorward.model.addresses import parse_address, span_networks
 from doorward.model.estate import Estate
 from doorward.model.plan import Plan, Step
-from doorward.model.rules import AnyPeer, GroupPeer, PrefixListPeer, Rule
+from doorward.model.rules import AnyPeer, Direction, GroupPeer, PrefixListPeer, Rule
 from doorward.model.services import show_span
+from doorward.reach.routes import lookup
+from doorward.reach.world import World
 from doorward_lab.judge.bench import Standing
-from doorward_lab.judge.case import TCP, UDP, Packet
+from doorward_lab.judge.case import TCP, UDP, Packet, Revocation
+from doorward_lab.judge.ends import End
 from doorward_lab.probe.connections import Connections, Talk
 
 
@@ -44,40 +48,43 @@ class Outlived(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """What was done: rules by group (by the scene's names), and what became of the connections."""
+    """What was revoked, and what became of the connections."""
 
-    rules: tuple[tuple[str, str], ...]
+    rules: tuple[Revocation, ...]
     connections: tuple[Outlived, ...]
 
 
 def revoke_under(
-    standing: Standing, before: Estate, packets: Sequence[Packet], chance: random.Random, *, most: int = 32
+    standing: Standing,
+    before: Estate,
+    packets: Sequence[Packet],
+    chance: random.Random,
+    *,
+    most: int = 32,
+    wanted: Sequence[Revocation] = (),
 ) -> Revoked:
-    """Hold connections open, revoke some rules that they may stand on, and see.
+    """Hold connections open, revoke some rules that they may stand on (or those ``wanted``), and see.
 
     ``packets`` are such as open. Only ends with one way between them are taken: where a private and a public way exist,
     the gate speaks of either.
     """
     talks: dict[Talk, Packet] = {}
     for packet in packets:
-        talk = _talk(standing, packet)
+        talk = _talk(standing, packet, before)
         if talk is not None and len(talks) < most:
             talks[talk] = packet
     with Connections(standing.places, list(talks)) as connections:
         opened = connections.open()
-        rules = _revoke(standing, before, [talk for talk, one in zip(talks, opened, strict=True) if one], chance)
-        if not rules:
+        held = [(talk, at) for at, (talk, was) in enumerate(zip(talks, opened, strict=True)) if was]
+        chosen = list(wanted) or _choose(standing, before, [talk for talk, _ in held], chance)
+        if not held or not _revoke(standing, before, chosen):
             return Revoked((), ())
         after = standing.estate()
         alive = connections.talk()
-    held = [
-        (packet, goes_on)
-        for packet, was, goes_on in zip(talks.values(), opened, alive, strict=True)
-        if was
-    ]  # fmt: skip
-    said = established(standing, _plan(before, after), [packet for packet, _ in held])
-    found = [Outlived(packet, one, goes_on) for (packet, goes_on), one in zip(held, said, strict=True) if one]
-    return Revoked(rules, tuple(found))
+    about = [talks[talk] for talk, _ in held]
+    said = established(standing, _plan(before, after), about)
+    found = [Outlived(one, word, alive[at]) for one, word, (_, at) in zip(about, said, held, strict=True) if word]
+    return Revoked(tuple(chosen), tuple(found))
 
 
 def established(standing: Standing, plan: Plan, packets: Sequence[Packet]) -> list[str]:
@@ -98,7 +105,7 @@ def _cidr(address: str) -> str:
     return f"{address}/{128 if ':' in address else 32}"
 
 
-def _talk(standing: Standing, packet: Packet) -> Talk | None:
+def _talk(standing: Standing, packet: Packet, estate: Estate) -> Talk | None:
     source, target = standing.end(packet.source), standing.end(packet.target)
     if packet.protocol not in (TCP, UDP) or not packet.detail:
         return None
@@ -106,39 +113,64 @@ def _talk(standing: Standing, packet: Packet) -> Talk | None:
         public = standing.hosts[packet.target.partition("/")[0]].public
         if target.private in public:
             return None
+    if _always_tracked(estate, source, target):
+        return None
     return Talk(
         standing.place_of(packet.source), standing.place_of(packet.target), source.private, target.wire, target.private,
         packet.protocol, packet.detail, packet.source_port,
     )  # fmt: skip
 
 
-def _revoke(
-    standing: Standing, before: Estate, talks: Sequence[Talk], chance: random.Random
-) -> tuple[tuple[str, str], ...]:
-    """Revoke one to three rules, or all of one side, of groups of somebody who talks. (group, rule) of each."""
+def _always_tracked(estate: Estate, source: End, target: End) -> bool:
+    """Whether AWS tracks a connection for the way that it takes, which the lab does not: such are not compared."""
+    if source.outside:
+        return False
+    world = World(estate)
+    interface = estate.interfaces[source.interface]
+    route = lookup(world, interface.subnet, interface.vpc, parse_address(target.wire))
+    return route is not None and route.kind in TRACKING_WAYS
+
+
+def _choose(standing: Standing, before: Estate, talks: Sequence[Talk], chance: random.Random) -> list[Revocation]:
+    """One to three rules, or all of one side, of groups of somebody who talks."""
     # By the scene's names and what the rules allow: ids are new each time, and a seed shall name one course of events.
-    sides: set[tuple[str, str]] = set()
+    sides: set[tuple[str, Direction]] = set()
     names = {id: name for name, id in standing.built.groups.items()}
     for talk in talks:
-        for host, direction in ((talk.source, "egress"), (talk.target, "ingress")):
+        both: tuple[tuple[str, Direction], ...] = ((talk.source, "egress"), (talk.target, "ingress"))
+        other: tuple[tuple[str, Direction], ...] = ((talk.source, "ingress"), (talk.target, "egress"))
+        for host, direction in both if chance.random() < 0.7 else other:
             if host in standing.hosts:
                 sides |= {(names[group], direction) for group in standing.hosts[host].groups if group in names}
-    revoked: list[tuple[str, str]] = []
-    ec2 = standing.clients("ec2")
+    chosen: list[Revocation] = []
     for name, direction in chance.sample(sorted(sides), min(len(sides), chance.randint(1, 2))):
-        group = standing.built.groups[name]
-        rules = [rule for rule in before.groups[group].rules if rule.id and rule.direction == direction]
-        rules.sort(key=lambda rule: (rule.service, _spelled(rule, names)))
-        ids = [rule.id for rule in rules if rule.id]
-        chosen = ids if chance.random() < 0.5 else chance.sample(ids, min(len(ids), chance.randint(1, 3)))
-        if not chosen:
-            continue
-        call = ec2.revoke_security_group_ingress if direction == "ingress" else ec2.revoke_security_group_egress
-        call(GroupId=group, SecurityGroupRuleIds=chosen)
-        revoked += [
-            (name, show_span(rule.service) + " " + _spelled(rule, names)) for rule in rules if rule.id in chosen
-        ]
-    return tuple(revoked)
+        rules = [rule for rule in before.groups[standing.built.groups[name]].rules if rule.direction == direction]
+        texts = sorted({_text(rule, names) for rule in rules})
+        some = texts if chance.random() < 0.5 else chance.sample(texts, min(len(texts), chance.randint(1, 3)))
+        chosen += [Revocation(name, direction, text) for text in some]
+    return chosen
+
+
+def _revoke(standing: Standing, before: Estate, chosen: Sequence[Revocation]) -> int:
+    """Revoke rules through the API; how many."""
+    names = {id: name for name, id in standing.built.groups.items()}
+    ec2 = standing.clients("ec2")
+    count = 0
+    for name, direction in sorted({(one.group, one.direction) for one in chosen}):
+        texts = {one.rule for one in chosen if (one.group, one.direction) == (name, direction)}
+        group = standing.built.groups.get(name)
+        rules = before.groups[group].rules if group is not None else ()
+        ids = [one.id for one in rules if one.id and one.direction == direction and _text(one, names) in texts]
+        if ids:
+            call = ec2.revoke_security_group_ingress if direction == "ingress" else ec2.revoke_security_group_egress
+            call(GroupId=group, SecurityGroupRuleIds=ids)
+            count += len(ids)
+    return count
+
+
+def _text(rule: Rule, names: Mapping[str, str]) -> str:
+    """A rule by the scene's names."""
+    return f"{show_span(rule.service)} {_spelled(rule, names)}"
 
 
 def _spelled(rule: Rule, names: Mapping[str, str]) -> str:

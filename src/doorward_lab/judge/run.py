@@ -88,7 +88,7 @@ def _follow(lines: Path, report: Report, estates: int, progress: Progress | None
 
 
 def replay(path: Path) -> list[dict[str, Any]]:
-    """Judge a written case again, in a universe of its own; one mapping for each packet (see `inside.replay`).
+    """Judge a written case again, in a universe of its own; one mapping for each disagreement, none: they agree.
 
     Raises ``BadScene`` for a file that is no case, ``Missing`` when this machine cannot run a lab.
     """
