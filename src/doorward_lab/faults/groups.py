@@ -7,7 +7,7 @@ immediate; *deferred*, they live on, as AWS documents for tracked connections, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -39,14 +39,14 @@ def ec2_of(act: Act) -> Any:
     return client
 
 
-def end_standing(act: Act, flow: Flow) -> str:
-    """End the standing TCP connections of a flow, at their source; what became of them, in words."""
+def end_standing(act: Act, flow: Flow, sources: Sequence[dict[str, Any]]) -> str:
+    """End the standing TCP connections of a flow, at the interfaces that opened them; how many, in words."""
     ports = flow.ports
     if flow.permission["IpProtocol"] != "tcp" or ports is None:
         return ""
     targets = [address for one in members(act, flow.target) for address in addresses_of(one)]
     ended = 0
-    for source in members(act, flow.source):
+    for source in sources:
         for address in targets:
             there = ["dst", address, "and", "dport", "ge", f":{ports[0]}", "and", "dport", "le", f":{ports[1]}"]
             done = act.lab.run(str(source["NetworkInterfaceId"]), ["ss", "-K", "-H", "-t", "-n", *there])
@@ -56,8 +56,10 @@ def end_standing(act: Act, flow: Flow) -> str:
     return f"; {ended} standing connection(s) ended"
 
 
-def _finish(act: Act, flow: Flow, deferred: bool) -> str:
-    return "; standing connections live on" if deferred else end_standing(act, flow)
+def _finish(act: Act, flow: Flow, deferred: bool, sources: Sequence[dict[str, Any]] | None = None) -> str:
+    if deferred:
+        return "; standing connections live on"
+    return end_standing(act, flow, members(act, flow.source) if sources is None else sources)
 
 
 def removed(act: Act, direction: str, deferred: bool) -> str:
@@ -119,7 +121,7 @@ def membership(act: Act, deferred: bool) -> str:
         others = [id for id in groups if id != left] or [instead]
         act.done("interface-groups", interface=one["NetworkInterfaceId"], groups=groups)
         ec2.modify_network_interface_attribute(NetworkInterfaceId=one["NetworkInterfaceId"], Groups=others)
-    return f"{len(found)} interface(s) left the group {flow.source} ({flow}){_finish(act, flow, deferred)}"
+    return f"{len(found)} interface(s) left the group {flow.source} ({flow}){_finish(act, flow, deferred, found)}"
 
 
 def _default_group(ec2: Any, vpc: str) -> str:

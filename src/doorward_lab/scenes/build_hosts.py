@@ -161,7 +161,7 @@ def _nodes(making: Making, arn: str) -> tuple[BuiltHost, ...]:
             tuple(each["Ipv6Address"] for each in one.get("Ipv6Addresses", ())),
             one.get("Association", {}).get("PublicIp", ""),
         )
-        for one in sorted(found, key=lambda one: str(one["SubnetId"]))
+        for one in sorted(found, key=lambda one: names.get(one["SubnetId"], ""))
     )  # fmt: skip
 
 

@@ -12,20 +12,35 @@ from doorward_lab.scenes.scene import Acl, AclEntry, Group, PrefixList, Rule, Vp
 from doorward_lab.scenes.taking import Taking, cidr, service_of
 
 _WORDS = {"0.0.0.0/0": "internet:v4", "::/0": "internet:v6"}
+MANAGED = "com.amazonaws."
+"""How the names of AWS's own prefix lists begin; nobody else's may."""
 LAST = 32_767
 """AWS's own entry."""
 
 
 def prefix_lists(taking: Taking) -> dict[str, PrefixList]:
     """Lists whose entries are known, all of one family."""
+    used = {
+        rule.peer.prefix_list
+        for group in taking.estate.groups.values()
+        for rule in group.rules
+        if isinstance(rule.peer, PrefixListPeer)
+    } | {route.destination for table in taking.estate.route_tables.values() for route in table.routes}
     found = {}
     for id, one in taking.estate.prefix_lists.items():
         spans = one.entries or (one.cidrs.spans if one.cidrs is not None else ())
+        managed = one.name.startswith(MANAGED)
+        if managed and id not in used:
+            continue  # AWS's own, there in every account
         entries = tuple(dict.fromkeys(text for span in spans for text in span_networks(span)))
         if not entries or len({":" in text for text in entries}) > 1:
             taking.leave(f"prefix list {one.name or id}", "its entries are not known, or of both families")
             continue
-        name = taking.name("prefix_lists", id, one.name)
+        if managed:
+            taking.leave(
+                f"prefix list {one.name}", "that AWS keeps it up to date; it is a list with its present entries"
+            )
+        name = taking.name("prefix_lists", id, one.name.removeprefix(MANAGED))
         most = one.max_entries if one.max_entries and one.max_entries >= len(entries) else 0
         found[name] = PrefixList(name, entries, most)
     return found

@@ -1,0 +1,72 @@
+"""Faults as experiments of the Chaos Toolkit: valid by its own judgement, and run by its own library."""
+
+from __future__ import annotations
+
+import json
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+from chaoslib.experiment import ensure_experiment_is_valid, run_experiment
+
+from doorward_lab import faults
+from doorward_lab.faults import probes
+
+FAKE = """#!{python}
+import json, pathlib, sys
+state = pathlib.Path({state!r})
+verb, *rest = sys.argv[1:]
+with state.with_suffix(".log").open("a") as log:
+    log.write(" ".join(sys.argv[1:]) + "\\n")
+if verb == "fault":
+    state.write_text("broken")
+elif verb == "heal":
+    state.unlink(missing_ok=True)
+elif verb == "users":
+    bad = state.exists() and {harmful}
+    print(json.dumps({{"rate": 10, "login p50 ms": 12.0, "login ok": 50, "login timeout": 50 if bad else 0}}))
+"""
+
+
+def fake(folder: Path, harmful: bool) -> Path:
+    """A stand-in for `doorward-lab` whose faults break logins, or do not; it logs how it was called."""
+    path = folder / "doorward-lab"
+    path.write_text(FAKE.format(python=sys.executable, state=str(folder / "state"), harmful=harmful), encoding="utf-8")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+@pytest.mark.parametrize("name", faults.names())
+def test_every_fault_is_a_valid_experiment(name: str) -> None:
+    """The toolkit takes each experiment, also once it has been through JSON."""
+    experiment = json.loads(json.dumps(faults.experiment(name, lab="mine", seed=3)))
+    ensure_experiment_is_valid(experiment)
+    assert [["fault", name, "--seed", "3", "--name", "mine"]] == [
+        one["provider"]["arguments"] for one in experiment["method"]
+    ]
+    assert [["heal", name, "--name", "mine"]] == [one["provider"]["arguments"] for one in experiment["rollbacks"]]
+
+
+@pytest.mark.parametrize(("harmful", "status", "deviated"), [(True, "deviated", True), (False, "completed", False)])
+def test_the_toolkit_runs_an_experiment(harmful: bool, status: str, deviated: bool, tmp_path: Path) -> None:
+    """Run by chaoslib: looked at, broken, looked at again, healed; deviated exactly when logins failed."""
+    command = fake(tmp_path, harmful)
+    experiment = faults.experiment("sg-ingress-removed", command=str(command))
+    experiment["method"][0]["pauses"]["after"] = 0
+    journal = run_experiment(experiment, settings={"runtime": {"rollbacks": {"strategy": "always"}}})
+    assert (status, deviated) == (journal["status"], journal["deviated"])
+    verbs = [line.split()[0] for line in (tmp_path / "state.log").read_text(encoding="utf-8").splitlines()]
+    assert ["users", "fault", "users", "heal"] == verbs
+    assert not (tmp_path / "state").exists()
+
+
+def test_when_logins_work() -> None:
+    """Wrong passwords are no failure, more than one login in a hundred that fails is, and nobody trying is an error."""
+    assert probes.judge({"login ok": 99, "login wrong-password": 5, "login timeout": 1, "login p95 ms": 900.0})
+    assert not probes.judge({"login ok": 97, "login timeout": 3})
+    assert not probes.judge({"login http-504": 1})
+    with pytest.raises(RuntimeError, match="nobody has tried to log in"):
+        probes.judge({"refresh ok": 4})
+    with pytest.raises(RuntimeError, match="is not on the PATH"):
+        probes.login_works(command="doorward-lab-that-is-nowhere")
