@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from doorward_lab.errors import NotRunning
+from doorward_lab.errors import LabError, NotRunning
 from doorward_lab.fabric import stages
 from doorward_lab.fabric.built import ALLOWING, Built
 from doorward_lab.fabric.filters import TABLE as GROUPS_TABLE
@@ -73,8 +73,8 @@ class Fabric:
     def follow(self, state: CloudState) -> None:
         """Make the data plane that of `state`: what differs from what was built, and nothing else.
 
-        Raises Refused for a state that cannot be compiled (nothing was changed) or that the kernel refuses (what was
-        done until then stays; following again goes on from there).
+        Raises Refused for a state that cannot be compiled: nothing was changed then. Raises it too when the kernel
+        refuses a step: what was done until then stays, what only opens was not done, and following again goes on.
         """
         with self._lock:
             began = time.perf_counter()
@@ -162,14 +162,14 @@ class Fabric:
         steps += self._wire_steps(plan.wires, hosts, frozenset(gone))
         for name, space in others.items():
             steps += self._built[name].steps(space, host=False)
-        for name in changed.keys() & hosts:
+        for name in changed.keys() & hosts & self._wires.keys():
             steps += self._built[name].steps(changed[name], host=True)
         steps += [Step(Stage.CLEAR, partial(self._remove, name)) for name in gone]
         self._hosts -= frozenset(gone)
         for act in stages.ordered(steps):
             act()
-        for name in new.keys() & hosts:
-            self._connect(name, new[name], plan.wires[name])
+        for name in hosts - self._wires.keys():
+            self._connect(name, plan.spaces[name], plan.wires[name])
         self._settle()
         for name in (*new, *changed):
             self._built[name].settle()
@@ -181,8 +181,12 @@ class Fabric:
         """New namespaces, each with its filters before anything is connected to it."""
         for name, space in spaces.items():
             built = Built(name, self._nft)
+            try:
+                built.settings(space)
+            except LabError:
+                built.close()
+                raise
             self._built[name] = built
-            built.settings(space)
 
     def _remove(self, name: str) -> None:
         built = self._built.pop(name)
@@ -190,8 +194,7 @@ class Fabric:
 
     def _connect(self, name: str, space: Space, wire: Wire) -> None:
         """Open a new host: its wire, then its addresses and routes."""
-        if name not in self._wires:
-            self._plug(name, wire)
+        self._plug(name, wire)
         for step in self._built[name].steps(space, host=True):
             step.run()
 

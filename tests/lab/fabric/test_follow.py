@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import select
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from doorward_lab.errors import NotRunning
+from doorward_lab.errors import NotRunning, Refused
 from doorward_lab.fabric.apply import Fabric
 from doorward_lab.kernel.netns import Namespace
 from doorward_lab.model import CloudState
@@ -169,6 +170,30 @@ def test_what_did_not_change_is_not_touched() -> None:
         net.follow(cloud.state())
         assert [1] == [c.packets for c in net.explain("b")]
         assert [0, 0] == [c.packets for c in net.explain("c")]
+
+
+@in_universe
+def test_a_refused_state_changes_nothing_or_can_be_followed_again() -> None:
+    """A state that cannot be compiled changes nothing; after a refusal by the kernel the next follow goes on.
+
+    The refusal is made by a rule whose id nftables does not take as a comment: too long.
+    """
+    cloud = pair()
+    cloud.group("sg-b", "vpc-1", rule("tcp", 80, "sg-a"))
+    with fabric(cloud) as net:
+        bad = dataclasses.replace(rule("tcp", 81, "sg-a"), protocol="carrier-pigeon")
+        cloud.group("sg-b", "vpc-1", bad)
+        with pytest.raises(Refused, match="carrier-pigeon"):
+            net.follow(cloud.state())
+        assert tcp(net.host("a"), B, 80)
+        cloud.group("sg-b", "vpc-1", rule("tcp", 81, "sg-a"))
+        cloud.interface("d", "subnet-2", "sg-d", "10.0.2.11")
+        cloud.group("sg-d", "vpc-1", dataclasses.replace(rule("tcp", 82, "sg-a"), id="sgr-" + "x" * 200))
+        with pytest.raises(Refused, match="comment"):
+            net.follow(cloud.state())
+        cloud.group("sg-d", "vpc-1", rule("tcp", 82, "sg-a"))
+        net.follow(cloud.state())
+        assert [False, True, True] == [tcp(net.host("a"), *at) for at in ((B, 80), (B, 81), ("10.0.2.11", 82))]
 
 
 @in_universe

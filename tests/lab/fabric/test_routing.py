@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 
 from doorward_lab.model import NatGateway, Peering, TransitGateway
@@ -340,6 +341,11 @@ def test_an_inactive_or_overlapping_peering_carries_nothing() -> None:
         cloud.peerings["pcx-1"] = Peering("pcx-1", "vpc-1", "vpc-2", active=True)
         net.follow(cloud.state())
         assert tcp(net.host("a"), "10.9.1.10", 80)
+        two = cloud.vpcs["vpc-2"]
+        cloud.vpcs["vpc-2"] = dataclasses.replace(two, ipv4=(*two.ipv4, "10.0.128.0/20"))
+        net.follow(cloud.state())
+        assert not udp(net.host("a"), net.host("z"), "10.9.1.10", 53, answer=False)
+        assert not udp(net.host("z"), net.host("a"), A6, 53, answer=False)
 
 
 @in_universe
