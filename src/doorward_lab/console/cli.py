@@ -148,11 +148,14 @@ def logs(
 @app.command()
 def users(
     rate: Annotated[float | None, typer.Option(min=0, help="New logins a second from now on.")] = None,
+    since: Annotated[
+        float | None, typer.Option(help="Unix seconds: tell when logins failed first and last after this moment.")
+    ] = None,
     name: Name = "lab",
     as_json: AsJson = False,
 ) -> None:
     """How the users fare; with --rate, change how many come."""
-    done = _ask(name, {"do": "users", "rate": rate})
+    done = _ask(name, {"do": "users", "rate": rate, "since": since})
     if as_json:
         print(json.dumps(done, indent=2))
     else:

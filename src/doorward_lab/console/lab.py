@@ -237,7 +237,7 @@ class Lab:
             "status": lambda _: self.status(),
             "exec": self._exec,
             "logs": self._logs,
-            "users": lambda _: self._web().users(request.get("rate")),
+            "users": lambda _: self._web().users(request.get("rate"), request.get("since")),
             "fault": lambda _: self._faulty().inject(
                 str(request["what"]), int(str(request.get("seed", 0))), _words(request.get("parameters"))
             ),

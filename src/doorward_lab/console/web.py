@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -276,13 +276,18 @@ class Web:
         """The end of what a service logged. Raises NotRunning."""
         return self.running().logs(name, lines)
 
-    def users(self, rate: object) -> dict[str, object]:
-        """How the users have fared lately; with `rate`, how many come from now on."""
+    def users(self, rate: object, since: object = None) -> dict[str, object]:
+        """How the users have fared lately; with `rate`, how many come from now on.
+
+        `since` (Unix seconds): when logins that began after it failed first and last, and went well first and last, in
+        milliseconds after it.
+        """
         users = self.running()["users"]
         if rate is not None:
             users.turn(rate=float(str(rate)))
-        since = time.time() - RECENT
-        recent = [one for one in outcomes.read(self.lab.folder / "stack" / "users" / USERS_LOG) if one.began >= since]
+        begin = time.time() - RECENT
+        log = list(outcomes.read(self.lab.folder / "stack" / "users" / USERS_LOG))
+        recent = [one for one in log if one.began >= begin]
         tally = Counter(f"{one.kind} {one.outcome}" for one in recent)
         logins = sorted(one.ms for one in recent if one.kind == "login")
         return {
@@ -292,4 +297,15 @@ class Web:
             "login p50 ms": logins[len(logins) // 2] if logins else None,
             "login p95 ms": logins[len(logins) * 95 // 100] if logins else None,
             **dict(sorted(tally.items())),
+            **({} if since is None else told_since(log, float(str(since)))),
         }
+
+
+def told_since(log: Iterable[outcomes.Outcome], since: float) -> dict[str, object]:
+    """When logins that began after a moment failed, and when they went well: first and last, in ms after it."""
+    found: dict[str, object] = {}
+    for words, failed in (("failing", True), ("fine", False)):
+        began = [one.began for one in log if one.kind == "login" and one.began >= since and one.failed is failed]
+        found[f"first {words} login ms"] = round((min(began) - since) * 1000, 1) if began else None
+        found[f"last {words} login ms"] = round((max(began) - since) * 1000, 1) if began else None
+    return found
