@@ -6,6 +6,7 @@ on, the portal turns to it while the first fails. Not here: how the login servic
 
 from __future__ import annotations
 
+import asyncio
 import html
 import time
 from collections.abc import Awaitable, Callable
@@ -21,16 +22,21 @@ from doorward_lab.stack.resolver import Resolver
 from doorward_lab.stack.service import Knobs, Service, Settings, log, run
 from doorward_lab.stack.upstream import Answer, Breaker, Failed, Upstream
 
+_KEYS_SECONDS = 30.0  # between two reads of the public keys
 _JWKS_PAUSE = 2.0  # seconds between two reads of the public keys, however many unknown ids come
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class PortalSettings(Settings, kw_only=True, frozen=True):
-    """`login` and `second` are base URLs of the replicas; `secret` is the portal's own, for service tokens."""
+    """`login` and `second` are base URLs of the replicas; `secret` is the portal's own, for service tokens.
+
+    `use_second`: the second login stack is on, unless the knob says otherwise.
+    """
 
     login: tuple[str, ...]
     second: tuple[str, ...] = ()
+    use_second: bool = False
     secret: str
     resolver: tuple[str, ...] = ()
     connect_timeout: float = 3.0
@@ -40,9 +46,12 @@ class PortalSettings(Settings, kw_only=True, frozen=True):
 
 
 class PortalKnobs(Knobs, kw_only=True, frozen=True):
-    """`second`: the second login stack is switched on. `clock_offset`: seconds by which the portal's clock is off."""
+    """`second`: whether the second login stack is on; None: as in the settings.
 
-    second: bool = False
+    `clock_offset`: seconds by which the portal's clock is off.
+    """
+
+    second: bool | None = None
     clock_offset: float = 0.0
 
 
@@ -60,8 +69,11 @@ class Stack:
 
     async def key(self, kid: str) -> None:
         """Read the public keys when this id is unknown. Raises `Failed`."""
-        if kid in self.keys or time.monotonic() - self._read < _JWKS_PAUSE:
-            return
+        if kid not in self.keys and time.monotonic() - self._read >= _JWKS_PAUSE:
+            await self.read_keys()
+
+    async def read_keys(self) -> None:
+        """Read the public keys. Raises `Failed`."""
         answer = await self.upstream.ask("GET", "/.well-known/jwks.json")
         if answer.status != 200:
             raise Failed("connection", f"{self.name}: public keys: {answer.status}")
@@ -110,6 +122,7 @@ class Portal(Service[PortalSettings, PortalKnobs]):
         self._first = Stack("login", self._upstream(settings.login), settings.secret)
         self._second = Stack("login-b", self._upstream(settings.second), settings.secret)
         self._breaker = Breaker()
+        self._keeping: asyncio.Task[None] | None = None
         self._requests = Counter("portal_requests", "Answers", ["route", "code"], registry=self.registry)
         self._seconds = Histogram("portal_seconds", "Time", ["route"], buckets=_BUCKETS, registry=self.registry)
         self._calls = Counter("portal_login_calls", "Calls", ["stack", "outcome"], registry=self.registry)
@@ -131,8 +144,14 @@ class Portal(Service[PortalSettings, PortalKnobs]):
             keepalive_time=settings.keepalive_time,
         )
 
+    async def opened(self) -> None:
+        """Learn the public keys."""
+        self._keeping = asyncio.create_task(self._keep_keys())
+
     async def close(self) -> None:
         """Close the connections."""
+        if self._keeping is not None:
+            self._keeping.cancel()
         await self._first.upstream.close()
         await self._second.upstream.close()
 
@@ -142,6 +161,25 @@ class Portal(Service[PortalSettings, PortalKnobs]):
             raise ValueError("no second login stack is configured")
 
     # The two stacks
+
+    @property
+    def _both(self) -> bool:
+        """Whether the second stack is on."""
+        return self.settings.use_second if self.knobs.second is None else self.knobs.second
+
+    def _stacks(self) -> tuple[Stack, ...]:
+        return (self._first, self._second) if self._both else (self._first,)
+
+    async def _keep_keys(self) -> None:
+        """Read the public keys when the login service appears, and now and then: to verify a token needs nobody."""
+        while True:
+            for stack in self._stacks():
+                try:
+                    await stack.read_keys()
+                except Failed as error:
+                    log.info("public keys: %s", error)
+            known = all(stack.keys for stack in self._stacks())
+            await asyncio.sleep(_KEYS_SECONDS if known else _JWKS_PAUSE)
 
     async def _call(self, stack: Stack, method: str, path: str, body: object, **options: Any) -> Answer:
         try:
@@ -154,7 +192,7 @@ class Portal(Service[PortalSettings, PortalKnobs]):
 
     async def _ask(self, method: str, path: str, body: object) -> Answer:
         """Ask the first stack; the second while the first fails, if it is switched on. Raises `Failed`."""
-        if not self.knobs.second:
+        if not self._both:
             return await self._call(self._first, method, path, body)
         now = time.monotonic()
         if not self._breaker.open(now):
@@ -179,7 +217,7 @@ class Portal(Service[PortalSettings, PortalKnobs]):
         scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
         token = bearer if scheme == "Bearer" else request.cookies.get("session", "")
         kid = tokens.key_id(token)
-        stacks = (self._first, self._second) if self.knobs.second else (self._first,)
+        stacks = self._stacks()
         signer = next((s for s in stacks if kid in s.keys), None)
         failed: Failed | None = None
         for stack in stacks if signer is None else ():

@@ -76,6 +76,7 @@ class Options:
     check_seconds: float = 5.0
     webhook: str | None = None
     scrape_seconds: float = 1.0
+    second: bool = True  # the second login stack, where it has places, is on from the start
     share_keys: bool = False  # the second stack's tokens are signed with the first one's keys
     ports: Ports = field(default_factory=Ports)
     users_metrics: socket.socket | None = None  # listening, made where the monitor is; passed on to the users
@@ -85,8 +86,8 @@ class Options:
 class Wiring:
     """The seats of a stack, and what the faults and the users need to know of it.
 
-    `second` are the seats of the second login stack, which `switch.on` starts; `jobs` scrape the first one's world,
-    `jobs_with_second` that of both.
+    `seats` are those to start with; `second` those of the second login stack, which `switch.on` starts and `switch.off`
+    stops; `jobs` scrape the world without it, `jobs_with_second` all.
     """
 
     seats: tuple[Seat, ...]
@@ -202,7 +203,8 @@ class _Wire:
                 return PortalSettings(
                     folder=folder, listen=listen, port=ports.portal, metrics_port=ports.portal_metrics,
                     login=self._logins(False),
-                    second=self._logins(True), secret=accounts.password(options.seed, "portal"),
+                    second=self._logins(True), use_second=options.second and bool(self._logins(True)),
+                    secret=accounts.password(options.seed, "portal"),
                     resolver=self.resolver, keepalive=options.portal_keepalive, timeout=options.portal_timeout,
                     keepalive_time=options.keepalive_time,
                 )  # fmt: skip
@@ -222,7 +224,9 @@ class _Wire:
                 )  # fmt: skip
             case "monitor":
                 watched = Watched(
-                    jobs=self.jobs(second=False), webhook=options.webhook, scrape_seconds=options.scrape_seconds
+                    jobs=self.jobs(second=options.second),
+                    webhook=options.webhook,
+                    scrape_seconds=options.scrape_seconds,
                 )
                 return MonitorSettings(
                     folder=folder, listen=listen, watched=watched, port_prometheus=ports.prometheus,
@@ -270,7 +274,7 @@ def wire(folder: Path, places: Mapping[str, Place], options: Options) -> Wiring:
     """
     work = _Wire(folder, places, options)
     return Wiring(
-        seats=tuple(work.seat(name) for name in places if not is_second(name)),
+        seats=tuple(work.seat(name) for name in places if options.second or not is_second(name)),
         second=tuple(work.seat(name) for name in sorted(places) if is_second(name)),
         url=work.url,
         root=work.authority.root,

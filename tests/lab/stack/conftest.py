@@ -26,6 +26,7 @@ def shared_site() -> Iterator[Site]:
         check_seconds=0.5,
         keepalive_time=1.0,
         portal_timeout=4.0,
+        second=False,
     )
     with running(WHOLE, options) as site:
         yield site
