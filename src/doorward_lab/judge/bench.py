@@ -61,7 +61,9 @@ class Standing:
 class Bench:
     """The cloud, its endpoint and the fabric. To be made inside a universe; `close` ends it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, plane: bool = True) -> None:
+        """Without a ``plane`` there is the API alone, and no universe is needed: nobody lives anywhere then."""
+        self._plane = plane
         self.cloud = Cloud()
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._server = serve(self.cloud, self._listening)
@@ -80,31 +82,40 @@ class Bench:
         """A scene, built; torn down afterwards. Raises `BadScene`, `Refused`."""
         with urllib.request.urlopen(urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")):  # noqa: S310
             pass  # our own endpoint: moto's way to forget everything
-        fabric = Fabric()
+        fabric = Fabric() if self._plane else None
 
         def follow(state: CloudState) -> None:
+            assert fabric is not None
             began = time.monotonic()
             fabric.follow(state)
             self.slowest = max(self.slowest, time.monotonic() - began)
 
         self.cloud.region = scene.region
-        self.cloud.on_change = follow
+        self.cloud.on_change = follow if fabric is not None else None
         try:
             clients = Clients(self.url, region=scene.region, access_key=KEY, secret_key=SECRET)
             built = build(scene, clients)
             hosts = hosts_of(built, self.cloud.state())
-            places = {name: fabric.host(one.id) for name, one in hosts.items()}
-            yield Standing(built, hosts, {**places, INTERNET: fabric.internet}, clients, self)
+            places: dict[str, Namespace] = {}
+            if fabric is not None:
+                places = {name: fabric.host(one.id) for name, one in hosts.items()}
+                places[INTERNET] = fabric.internet
+            yield Standing(built, hosts, places, clients, self)
         finally:
             self.cloud.on_change = None
-            fabric.close()
+            if fabric is not None:
+                fabric.close()
 
     def snapshot(self) -> Estate:
         """What `doorward snapshot` reads from the endpoint."""
         with tempfile.TemporaryDirectory(prefix="judge-") as name:
-            with _credentials():
-                take_snapshot(Path(name) / "snapshot", regions=(self.cloud.region,), endpoint_url=self.url)
+            self.write_snapshot(Path(name) / "snapshot")
             return api.read_estate(Path(name) / "snapshot")
+
+    def write_snapshot(self, folder: Path) -> None:
+        """The snapshot as files."""
+        with _credentials():
+            take_snapshot(folder, regions=(self.cloud.region,), endpoint_url=self.url)
 
 
 @contextmanager
