@@ -191,6 +191,7 @@ def store(rule: Any, permission: Permission) -> None:
     else:
         rule.ip_range = {permission.kind: permission.peer, **note}
     rule.lab_description = permission.description
+    rule.lab_read = None  # what `state` keeps of it
 
 
 def new_rule(ec2: Any, group: str, permission: Permission, *, egress: bool, tags: Mapping[str, str]) -> LabRule:

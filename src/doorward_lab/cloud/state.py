@@ -91,12 +91,18 @@ def _subnets(ec2: Any, names: dict[str, str]) -> dict[str, Subnet]:
 
 def _group(group: Any) -> Group:
     rules = tuple(_rule(one) for one in (*group.ingress_rules, *group.egress_rules))
-    return Group(group.id, group.name, group.vpc_id or "", rules)
+    last: Group | None = getattr(group, "lab_read", None)
+    if last is None or last.rules != rules:  # the same object again: who compares states is quick
+        last = group.lab_read = Group(group.id, group.name, group.vpc_id or "", rules)
+    return last
 
 
 def _rule(rule: Any) -> Rule:
+    last: Rule | None = getattr(rule, "lab_read", None)
+    if last is not None:  # a rule changes in `permissions.store` alone, which forgets what was read
+        return last
     cidr = rule.ip_range
-    return Rule(
+    last = rule.lab_read = Rule(
         rule.id,
         rule.is_egress,
         rule.ip_protocol,
@@ -106,6 +112,7 @@ def _rule(rule: Any) -> Rule:
         rule.source_group.get("GroupId"),
         rule.prefix_list_id,
     )
+    return last
 
 
 def _interface(one: Any, names: dict[str, str]) -> Interface:

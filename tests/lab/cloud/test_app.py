@@ -361,3 +361,36 @@ def test_what_is_named_must_exist(ec2: EC2Client, vpc: str, refused: Refused) ->
     for code, call in calls:
         with refused(code):
             call()
+
+
+def test_the_state_has_modified_rules(ec2: EC2Client, served: Served, group: Make) -> None:
+    """What `state` keeps of a rule between reads is forgotten when the rule changes; what did not change is the same
+    object."""
+    own, other = group("own"), group("other")
+    for one in (own, other):
+        ec2.authorize_security_group_ingress(GroupId=one, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="10.0.0.0/8")
+    before = served.states[-1]
+    (rule,) = [one for one in before.groups[own].rules if not one.egress]
+    new: Any = {"IpProtocol": "udp", "FromPort": 53, "ToPort": 53, "CidrIpv4": "192.0.2.0/24"}
+    ec2.modify_security_group_rules(
+        GroupId=own, SecurityGroupRules=[{"SecurityGroupRuleId": rule.id, "SecurityGroupRule": new}]
+    )
+    after = served.states[-1]
+    (changed,) = [one for one in after.groups[own].rules if not one.egress]
+    assert (rule.id, "udp", 53, 53, "192.0.2.0/24") == (
+        changed.id, changed.protocol, changed.from_port, changed.to_port, changed.cidr,
+    )  # fmt: skip
+    assert ("tcp", "10.0.0.0/8") == (rule.protocol, rule.cidr)
+    assert before.groups[other] is after.groups[other]
+
+
+def test_what_there_is_none_of_is_said(ec2: EC2Client, refused: Refused) -> None:
+    """Block Public Access is off, and cannot be turned on here; there is no Outpost (EC2 API Reference,
+    DescribeVpcBlockPublicAccessOptions, DescribeLocalGatewayRouteTableVpcAssociations)."""
+    options = ec2.describe_vpc_block_public_access_options()["VpcBlockPublicAccessOptions"]
+    assert ("default-state", "off") == (options["State"], options["InternetGatewayBlockMode"])
+    assert [] == ec2.describe_vpc_block_public_access_exclusions()["VpcBlockPublicAccessExclusions"]
+    associations = ec2.describe_local_gateway_route_table_vpc_associations()
+    assert [] == associations["LocalGatewayRouteTableVpcAssociations"]
+    with refused("UnsupportedOperation"):
+        ec2.modify_vpc_block_public_access_options(InternetGatewayBlockMode="block-bidirectional")
