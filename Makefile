@@ -12,7 +12,7 @@ WORKERS ?= 2
 SIZES ?= S M
 FUZZ_SECONDS ?= 60
 
-.PHONY: help setup demo test lint bench nightly fuzz docs lock clean
+.PHONY: help setup demo test lint bench bench-lab nightly fuzz docs lock clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ lint: $(STAMP) ## style, types, layers
 
 bench: $(STAMP) ## speed, e.g. make bench SIZES="S M L X"; writes benchmarks/results/latest.json
 	$(BIN)/python -m benchmarks.run --sizes $(SIZES)
+
+bench-lab: $(STAMP) ## speed and size of the lab; writes benchmarks/results/lab.json (about 5 minutes)
+	$(BIN)/python -m benchmarks.lab
 
 nightly: $(STAMP) ## tests with the large profiles (20,000 estates and more)
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -q -n $(WORKERS) -m "nightly or not nightly"

@@ -19,7 +19,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "examples" / "outage-2024-02-15"
 DOORWARD = Path(sys.executable).parent / "doorward"
+LAB = Path(sys.executable).parent / "doorward-lab"
 RESULTS = ROOT / "benchmarks" / "results" / "latest.json"
+LAB_RESULTS = ROOT / "benchmarks" / "results" / "lab.json"
+MEASURED = ("bench", "lab-bench")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
 VERBS = ("check", "gate", "diff", "explain", "exposure", "snapshot", "lint", "schema")
@@ -35,15 +38,15 @@ COMMANDS = {
 }
 
 
-def run(words: list[str]) -> str:
+def run(words: list[str], program: Path = DOORWARD) -> str:
     """What a command prints to standard output, in the example's folder."""
     environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "LC_ALL": "C.UTF-8"}
     environment.pop("FORCE_COLOR", None)
     done = subprocess.run(
-        [str(DOORWARD), *words], cwd=EXAMPLE, env=environment, capture_output=True, text=True, check=False, timeout=120
+        [str(program), *words], cwd=EXAMPLE, env=environment, capture_output=True, text=True, check=False, timeout=120
     )
     if done.returncode not in (0, 1, 3):
-        raise SystemExit(f"doorward {' '.join(words)} ended with {done.returncode}:\n{done.stderr}")
+        raise SystemExit(f"{program.name} {' '.join(words)} ended with {done.returncode}:\n{done.stderr}")
     return "\n".join(line.rstrip() for line in done.stdout.splitlines()).strip("\n") + "\n"
 
 
@@ -51,6 +54,10 @@ def block(name: str) -> str:
     """The text of one block."""
     if name == "bench":
         return bench()
+    if name == "lab-bench":
+        return lab_bench()
+    if name == "lab-help":
+        return f"```console\n$ doorward-lab --help\n{run(['--help'], LAB)}```\n"
     if name == "json":
         return "```json\n" + shortened(json.loads(run([*GATE, "--format", "json"]))) + "```\n"
     if name == "help":
@@ -97,11 +104,42 @@ def bench() -> str:
     return "\n".join(lines) + "\n"
 
 
+def lab_bench() -> str:
+    """The lab's latest figures."""
+    if not LAB_RESULTS.is_file():
+        return "*No figures yet: run `make bench-lab`.*\n"
+    found = json.loads(LAB_RESULTS.read_text(encoding="utf-8"))
+    follow = found["follow"]
+    lines = [
+        f"Measured on {found['when']}, {found['cores']} cores.",
+        "",
+        "| interfaces | `up` | `down` | memory of all processes |",
+        "|---:|---:|---:|---:|",
+        *(
+            f"| {one['interfaces']} | {one['up_s']} s | {one['down_s']} s | {one['memory_mib']} MiB |"
+            for one in found["sizes"]
+        ),
+        "",
+        "From the start of an API call to the first connection that meets the new rule: "
+        f"median {follow['packet_ms']} ms, worst {follow['packet_worst_ms']} ms of {follow['calls']} calls (the call itself: {follow['call_ms']} ms).",
+        "",
+        "| the outage by hand, connections between services | rule taken: first failing login | put back: first good one |",
+        "|---|---:|---:|",
+        *(
+            f"| {'kept alive, at most 10 s' if one['keep_alive'] else 'made for each request'} "
+            f"| starts {one['first_failing_login_ms']:,.0f} ms after the call "
+            f"| {one['first_fine_login_after_ms']:,.0f} ms after the call |"
+            for one in found["outage"]
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def page(text: str, *, check: bool) -> str:
     """A page with its blocks filled."""
 
     def fill(match: re.Match[str]) -> str:
-        if check and match[2] == "bench":
+        if check and match[2] in MEASURED:
             return match[0]
         return f"{match[1]}{block(match[2])}{match[3]}"
 
