@@ -20,7 +20,7 @@ def test_every_key_is_on_the_page(section: str) -> None:
     """Each section's table has exactly the keys of the language, with their words."""
     keys = next((one.keys for one in SECTIONS if one.name == section), STACK)
     text = PAGE.partition(f"\n### `{section}`\n")[2].partition("\n### ")[0].partition("\n## ")[0]
-    rows = re.findall(r"^\| `([a-z-]+)`(?: \(required\))? \| [^|]* \| (.*) \|$", text, re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z0-9-]+)`(?: \(required\))? \| [^|]* \| (.*) \|$", text, re.MULTILINE)
     assert [(key.name, key.doc) for key in keys] == rows
 
 
