@@ -121,9 +121,10 @@ def lab_bench() -> str:
         ),
         "",
         "From the start of an API call to the first connection that meets the new rule: "
-        f"median {follow['packet_ms']} ms, worst {follow['packet_worst_ms']} ms of {follow['calls']} calls (the call itself: {follow['call_ms']} ms).",
+        f"median {follow['packet_ms']} ms, worst {follow['packet_worst_ms']} ms of {follow['calls']} calls "
+        f"(the call itself: {follow['call_ms']} ms).",
         "",
-        "| the outage by hand, connections between services | rule taken: first failing login | put back: first good one |",
+        "| the outage by hand, connections | rule taken: first failing login | put back: first good login |",
         "|---|---:|---:|",
         *(
             f"| {'kept alive, at most 10 s' if one['keep_alive'] else 'made for each request'} "
