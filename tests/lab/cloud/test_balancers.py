@@ -202,3 +202,27 @@ def test_database(ec2: EC2Client, served: Served, two: list[str], group: Make, n
     assert [(b,)] == [one.groups for one in found()]
     rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
     assert [] == found()
+
+
+def test_dualstack(ec2: EC2Client, elb: ElasticLoadBalancingv2Client, served: Served, name: str) -> None:
+    """Interfaces get IPv6 addresses of their subnets, and lose them (ELB API Reference, SetIpAddressType)."""
+    block: Any = {"Ipv6CidrBlock": "2001:db8:1500::/56", "Ipv6Pool": "ipv6pool-ec2-0123"}
+    vpc = ec2.create_vpc(CidrBlock="10.223.0.0/16", **block)["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(
+            VpcId=vpc, CidrBlock=f"10.223.{number}.0/24", Ipv6CidrBlock=f"2001:db8:1500:{number}::/64",
+            AvailabilityZone=f"us-east-1{zone}",
+        )["Subnet"]["SubnetId"]
+        for number, zone in ((1, "a"), (2, "b"))
+    ]  # fmt: skip
+    arn = elb.create_load_balancer(Name=name, Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
+    assert [(), ()] == [one.ipv6 for one in own_interfaces(served, arn)]
+    elb.set_ip_address_type(LoadBalancerArn=arn, IpAddressType="dualstack")
+    assert [True, True] == [one.ipv6[0].startswith("2001:db8:1500:") for one in own_interfaces(served, arn)]
+    elb.set_ip_address_type(LoadBalancerArn=arn, IpAddressType="ipv4")
+    assert [(), ()] == [one.ipv6 for one in own_interfaces(served, arn)]
+
+
+def own_interfaces(served: Served, arn: str) -> list[Interface]:
+    """A balancer's interfaces in the state."""
+    return list(own(served, arn).values())

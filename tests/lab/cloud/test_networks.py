@@ -330,3 +330,38 @@ def test_transit_gateway(ec2: EC2Client, served: Served, vpc: str, subnet: str, 
     assert () == served.states[-1].transit_gateways[id].routes[here]
     ec2.delete_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=away)
     assert {here: vpc} == served.states[-1].transit_gateways[id].attachments
+
+
+def test_a_subnet_gets_a_block_later(ec2: EC2Client, served: Served, refused: Refused) -> None:
+    """Of the VPC's own, as at its creation (EC2 API Reference, AssociateSubnetCidrBlock)."""
+    own: Any = {"Ipv6CidrBlock": "2001:db8:1400::/56", "Ipv6Pool": "ipv6pool-ec2-0123"}
+    vpc = ec2.create_vpc(CidrBlock="10.222.0.0/16", **own)["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.222.1.0/24")["Subnet"]["SubnetId"]
+    with refused("InvalidSubnet.Range"):
+        ec2.associate_subnet_cidr_block(SubnetId=subnet, Ipv6CidrBlock="2001:db8:9999::/64")
+    ec2.associate_subnet_cidr_block(SubnetId=subnet, Ipv6CidrBlock="2001:db8:1400:7::/64")
+    assert ("2001:db8:1400:7::/64",) == served.states[-1].subnets[subnet].ipv6
+
+
+def test_what_belongs_to_a_vpc_stays(ec2: EC2Client, vpc: str, subnet: str, refused: Refused) -> None:
+    """The default ACL, the main route table, an instance's primary interface, a second table of an attachment.
+
+    EC2 API Reference, DeleteNetworkAcl, DeleteRouteTable, DetachNetworkInterface, AssociateTransitGatewayRouteTable.
+    """
+    mine: Any = [{"Name": "vpc-id", "Values": [vpc]}]
+    with refused("InvalidParameterValue"):
+        ec2.delete_network_acl(NetworkAclId=ec2.describe_network_acls(Filters=mine)["NetworkAcls"][0]["NetworkAclId"])
+    with refused("DependencyViolation"):
+        ec2.delete_route_table(RouteTableId=ec2.describe_route_tables(Filters=mine)["RouteTables"][0]["RouteTableId"])
+    ec2.run_instances(ImageId="ami-1", MinCount=1, MaxCount=1, SubnetId=subnet)
+    (eni,) = ec2.describe_network_interfaces(Filters=mine)["NetworkInterfaces"]
+    with refused("OperationNotPermitted"):
+        ec2.detach_network_interface(AttachmentId=eni["Attachment"]["AttachmentId"])
+    gateway = ec2.create_transit_gateway()["TransitGateway"]["TransitGatewayId"]
+    made = ec2.create_transit_gateway_vpc_attachment(TransitGatewayId=gateway, VpcId=vpc, SubnetIds=[subnet])
+    second = ec2.create_transit_gateway_route_table(TransitGatewayId=gateway)["TransitGatewayRouteTable"]
+    with refused("Resource.AlreadyAssociated"):
+        ec2.associate_transit_gateway_route_table(
+            TransitGatewayRouteTableId=second["TransitGatewayRouteTableId"],
+            TransitGatewayAttachmentId=made["TransitGatewayVpcAttachment"]["TransitGatewayAttachmentId"],
+        )
