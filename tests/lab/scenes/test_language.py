@@ -77,7 +77,7 @@ BAD = {
     "dangling VPC": (TWO + "subnets:\n  a: {vpc: z, cidr: 10.1.0.0/24}\n", "s:6:12: 'z' is no VPC of this scene"),
     "dangling subnet": (
         GROUPS + "hosts:\n  h: {subnet: aa}\n",
-        "s:9:15: 'aa' is no subnet of this scene; expected one of a, b",
+        "s:10:15: 'aa' is no subnet of this scene; did you mean 'a'?",
     ),
     "dangling group": (
         NET + "groups:\n  login: {}\nhosts:\n  h: {subnet: a, groups: [logn]}\n",
