@@ -135,7 +135,7 @@ def outage(seconds: float, keepalive: bool) -> dict[str, object]:
             "broken": tally(broken),
             "first_failure_ms": first_failure(here.acts(cut), cut),
             "failing": [act.began - cut for act in here.acts(cut, joined) if act.kind == "login" and act.failed],
-            "late": tally(here.acts(cut + 4, last)),
+            "late": tally(here.acts(last - 3, last)),
             "alerts": sorted({a["metric"]["alertname"] for a in alerts["data"]["result"]}),
             "up": {a["metric"]["host"]: a["value"][1] for a in up["data"]["result"]},
             "after": tally(after),

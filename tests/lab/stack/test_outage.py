@@ -27,7 +27,7 @@ def test_no_new_login_when_the_rule_goes() -> None:
     """Portal without keep-alive: the first failing login begins within half a second of the rule's end, every later one
     fails with 504, standing sessions are served on (the portal verifies tokens itself); the alert fires; with the rule
     back, everybody is served. Users come over both families; monitoring reaches everything all the while."""
-    found: dict[str, Any] = universe.run("tests.lab.stack.guests_outage:outage", 11.0, False, timeout=90)
+    found: dict[str, Any] = universe.run("tests.lab.stack.guests_outage:outage", 8.0, False, timeout=90)
 
     assert [4, 6] == found["families"]
     assert all(not failures(found["healthy"], kind) for kind in found["healthy"]), found
