@@ -97,11 +97,11 @@ def read(path: Path) -> Case:
         raise BadScene(f"{path}: a packet needs from, to and service: {error}") from error
     if fates and len(fates) != len(packets):
         raise BadScene(f"{path}: either every packet says what becomes of it ('arrives'), or none does")
-    scene = load_text(yaml.safe_dump(found["scene"], sort_keys=False), f"{path} (scene)")
     try:
         revoked = tuple(Revocation(*map(str, one)) for one in found.get("revoked", ()))
     except TypeError as error:
         raise BadScene(f"{path}: 'revoked' is not a list of [group, direction, rule]: {error}") from error
+    scene = load_text(yaml.safe_dump(found["scene"], sort_keys=False), f"{path} (scene)")
     return Case(scene, packets, fates, str(found.get("source", "")), str(found.get("note", "")), revoked)
 
 

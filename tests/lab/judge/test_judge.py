@@ -28,7 +28,8 @@ def test_engine_is_kernel(tmp_path: Path) -> None:
     assert report.ok, report.text
     assert (5, 0, []) == (report.estates, report.unknown, report.cases)
     assert report.probes > 3000, report.text
-    assert min(report.arrived, report.answered, report.contracts, report.connections) > 50, report.text
+    assert min(report.arrived, report.answered, report.contracts) > 50, report.text
+    assert report.connections > 20, report.text
 
 
 @pytest.mark.nightly
