@@ -217,9 +217,8 @@ def _led(component: Component, towards: Intervals, route: Route, subnet: str, vp
 def behind_attachment(world: World, attachment: TransitAttachment) -> tuple[Intervals, Intervals]:
     """Where traffic goes that a transit gateway hands to a VPC: (stays in the VPC, may go elsewhere).
 
-    The tables of the attachment's own subnets decide (TGW, *Amazon VPC attachments*): a firewall, another gateway or
-    the
-    transit gateway again may stand there; that is not followed any further. Both sets overlap where tables differ.
+    The tables of the attachment's own subnets decide (TGW, *Amazon VPC attachments*): a firewall, another gateway
+    or the transit gateway again may stand there; that is not followed any further. Both sets overlap where tables differ.
     """
     name = ("behind attachment", attachment.id)
     found = world.cache.get(name)
@@ -230,10 +229,11 @@ def behind_attachment(world: World, attachment: TransitAttachment) -> tuple[Inte
             there, elsewhere = Intervals(vpc.cidrs) if vpc is not None else EMPTY, EVERYWHERE
         for subnet in attachment.subnets:
             for leg in legs(world, table_of(world, subnet), attachment.resource):
-                if leg.route.kind == "local" and leg.route.certain:
-                    there = there | leg.addresses
-                elif leg.route.kind != "blackhole":
-                    elsewhere = elsewhere | leg.addresses
+                for route in leg.candidates:
+                    if route.kind == "local" and route.certain:
+                        there = there | leg.addresses
+                    elif route.kind != "blackhole":
+                        elsewhere = elsewhere | leg.addresses
         found = world.cache[name] = (there, elsewhere)
     return found  # type: ignore[return-value]  # see above
 
