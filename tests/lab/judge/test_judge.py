@@ -46,7 +46,7 @@ def test_engine_is_kernel_for_long(tmp_path: Path) -> None:
 def test_differences_are_seen() -> None:
     """A judge that finds nothing must be able to: with the snapshot of before a revocation, and with a host's filter
     flushed behind the cloud's back, the same packets disagree; untouched they agree."""
-    found = universe.run("tests.lab.judge.guests:caught", 5, timeout=120.0)
+    found = universe.run("tests.lab.judge.guests:caught", 6, timeout=120.0)
     assert 0 == found["nothing"]
     assert found["snapshot"] > 0 and found["filter"] > 0, found
 
