@@ -218,7 +218,7 @@ def behind_attachment(world: World, attachment: TransitAttachment) -> tuple[Inte
     """Where traffic goes that a transit gateway hands to a VPC: (stays in the VPC, may go elsewhere).
 
     The tables of the attachment's own subnets decide (TGW, *Amazon VPC attachments*): a firewall, another gateway
-    or the transit gateway again may stand there; that is not followed any further. Both sets overlap where tables differ.
+    or the transit gateway again may stand there; that is not followed any further. Both overlap where tables differ.
     """
     name = ("behind attachment", attachment.id)
     found = world.cache.get(name)
