@@ -50,7 +50,10 @@ class Backend:
             def log_message(self, format: str, *args: object) -> None:
                 """Says nothing."""
 
-        self.server = http.server.ThreadingHTTPServer((address, 0), Handler)
+        class Server(http.server.ThreadingHTTPServer):
+            request_queue_size = 128  # with the default of 5 a crowd's connections are dropped, as by a filter
+
+        self.server = Server((address, 0), Handler)
         self.server.daemon_threads = True
         self.address, self.port = address, self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
