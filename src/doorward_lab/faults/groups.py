@@ -48,7 +48,18 @@ def end_standing(act: Act, flow: Flow, sources: Sequence[dict[str, Any]]) -> str
     ended = 0
     for source in sources:
         for address in targets:
-            there = ["dst", address, "and", "dport", "ge", f":{ports[0]}", "and", "dport", "le", f":{ports[1]}"]
+            there = [
+                "dst",
+                f"[{address}]" if ":" in address else address,
+                "and",
+                "dport",
+                "ge",
+                f":{ports[0]}",
+                "and",
+                "dport",
+                "le",
+                f":{ports[1]}",
+            ]
             done = act.lab.run(str(source["NetworkInterfaceId"]), ["ss", "-K", "-H", "-t", "-n", *there])
             if done.returncode:
                 raise LabError(f"ss ended with {done.returncode}: {done.stderr.strip()}; it comes with iproute2")

@@ -117,7 +117,7 @@ def _peering(lab: Lab, step: Step) -> str:
 
 def _knobs(lab: Lab, step: Step) -> str:
     lab.call(step["service"], "PUT", "/knobs", step["knobs"])
-    return f"{step['service']}: {', '.join(f'{name} is {value}' for name, value in step['knobs'].items())}"
+    return f"{step['service']}: {', '.join(f'{name} is {value!r}' for name, value in step['knobs'].items())}"
 
 
 def _deploy(lab: Lab, step: Step) -> str:

@@ -59,7 +59,7 @@ def _built(
 ) -> Built:
     ids = making.ids
     return Built(
-        scene.name, scene.region, ids["vpcs"], ids["subnets"], ids["groups"], ids["prefix-lists"], ids["acls"],
+        scene.name, making.region, ids["vpcs"], ids["subnets"], ids["groups"], ids["prefix-lists"], ids["acls"],
         ids["route-tables"], ids["gateways"], ids["peerings"], ids["target-groups"], hosts, balancers, scene.contracts,
     )  # fmt: skip
 
@@ -133,7 +133,7 @@ def zone_of(region: str, zone: str) -> str:
 def _subnet(making: Making, one: Subnet) -> str:
     six = {"Ipv6CidrBlock": making.ipv6[one.name]} if one.name in making.ipv6 else {}
     made = making.ec2.create_subnet(
-        VpcId=making.id("vpcs", one.vpc), CidrBlock=one.cidr, AvailabilityZone=zone_of(making.scene.region, one.zone),
+        VpcId=making.id("vpcs", one.vpc), CidrBlock=one.cidr, AvailabilityZone=zone_of(making.region, one.zone),
         TagSpecifications=tags("subnet", one.name), **six,
     )  # fmt: skip
     return str(made["Subnet"]["SubnetId"])

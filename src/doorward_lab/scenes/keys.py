@@ -57,7 +57,7 @@ TOP = (
     Key("version", "version", "Version of this language: 1.", required=True),
     Key("name", "name", "The scene's name; the file's, when left out."),
     Key("description", "text", "What the scene shows."),
-    Key("region", "text", f"The AWS region; {scene.DEFAULT_REGION} when left out."),
+    Key("region", "text", f"The AWS region that it was made for ({scene.DEFAULT_REGION}); the lab's own counts."),
     Key("stack", "stack", "Settings of the web stack."),
     Key("contracts", "contracts", "A contracts file beside the scene, or (as a block of text) its contents."),
 )

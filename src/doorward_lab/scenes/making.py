@@ -61,6 +61,11 @@ class Making:
         return self.connect("ec2")
 
     @property
+    def region(self) -> str:
+        """The clients' region, which need not be the scene's own."""
+        return str(self.ec2.meta.region_name)
+
+    @property
     def elbv2(self) -> Any:
         """The ELBv2 client."""
         return self.connect("elbv2")

@@ -56,6 +56,8 @@ def test_the_deferred_form_leaves_standing_connections_alone(name: str, outage: 
     assert "standing connection(s) ended" in injected.text
     assert {outage.built.hosts["portal-1"].interface} == {host for host, _ in outage.ran}
     assert all(argv[:2] == ("ss", "-K") and ":8443" in argv for _, argv in outage.ran)
+    login = outage.built.hosts["login-1"]
+    assert {login.ipv4[0], f"[{login.ipv6[0]}]"} <= {argv[argv.index("dst") + 1] for _, argv in outage.ran}
 
 
 def test_a_group_that_is_opened(outage: Bench, tmp_path: Path) -> None:
