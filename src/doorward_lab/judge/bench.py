@@ -11,7 +11,7 @@ import socket
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +78,10 @@ class Bench:
         self.cloud.close()
 
     @contextmanager
-    def standing(self, scene: Scene) -> Iterator[Standing]:
-        """A scene, built; torn down afterwards. Raises `BadScene`, `Refused`."""
+    def standing(self, scene: Scene, deleted: Sequence[str] = ()) -> Iterator[Standing]:
+        """A scene, built; torn down afterwards. ``deleted`` gateways and peerings are deleted again when it stands:
+        routes to them become blackholes, references over them stale. Raises `BadScene`, `Refused`.
+        """
         with urllib.request.urlopen(urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")):  # noqa: S310
             pass  # our own endpoint: moto's way to forget everything
         fabric = Fabric() if self._plane else None
@@ -95,6 +97,7 @@ class Bench:
         try:
             clients = Clients(self.url, region=scene.region, access_key=KEY, secret_key=SECRET)
             built = build(scene, clients)
+            _delete(built, clients, scene, deleted)
             hosts = hosts_of(built, self.cloud.state())
             places: dict[str, Namespace] = {}
             if fabric is not None:
@@ -116,6 +119,19 @@ class Bench:
         """The snapshot as files."""
         with _credentials():
             take_snapshot(folder, regions=(self.cloud.region,), endpoint_url=self.url)
+
+
+def _delete(built: Built, clients: Clients, scene: Scene, names: Sequence[str]) -> None:
+    """Delete peerings, NAT and egress-only gateways through the API; names that the scene lacks are passed over."""
+    ec2 = clients("ec2")
+    for name in names:
+        gateway = scene.gateways.get(name)
+        if name in scene.peerings:
+            ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=built.peerings[name])
+        elif gateway is not None and gateway.kind == "nat":
+            ec2.delete_nat_gateway(NatGatewayId=built.gateways[name])
+        elif gateway is not None and gateway.kind == "egress-only":
+            ec2.delete_egress_only_internet_gateway(EgressOnlyInternetGatewayId=built.gateways[name])
 
 
 @contextmanager

@@ -77,6 +77,8 @@ class Case:
     note: str = ""
     revoked: tuple[Revocation, ...] = ()
     """Rules to revoke under connections that stand: then the packets are those that begin them."""
+    deleted: tuple[str, ...] = ()
+    """Peerings and gateways that are deleted again once the scene stands."""
 
 
 def read(path: Path) -> Case:
@@ -102,7 +104,8 @@ def read(path: Path) -> Case:
     except TypeError as error:
         raise BadScene(f"{path}: 'revoked' is not a list of [group, direction, rule]: {error}") from error
     scene = load_text(yaml.safe_dump(found["scene"], sort_keys=False), f"{path} (scene)")
-    return Case(scene, packets, fates, str(found.get("source", "")), str(found.get("note", "")), revoked)
+    deleted = tuple(map(str, found.get("deleted", ())))
+    return Case(scene, packets, fates, str(found.get("source", "")), str(found.get("note", "")), revoked, deleted)
 
 
 def write(case: Case, path: Path) -> None:
@@ -110,6 +113,8 @@ def write(case: Case, path: Path) -> None:
     from doorward_lab.scenes.write import to_data
 
     made: dict[str, Any] = {"source": case.source, "note": case.note, "scene": to_data(case.scene)}
+    if case.deleted:
+        made["deleted"] = list(case.deleted)
     if case.revoked:
         made["revoked"] = [list(one) for one in case.revoked]
     made["packets"] = [_line(packet, fate) for packet, fate in _paired(case)]

@@ -136,6 +136,14 @@ def draw(seed: int) -> Scene:
     )  # fmt: skip
 
 
+def deletions(seed: int) -> tuple[str, ...]:
+    """Peerings and gateways of the estate of a seed that are deleted once it stands: in one estate of four, one."""
+    chance = random.Random(f"deletions of {seed}")  # noqa: S311 - as above
+    scene = draw(seed)
+    found = sorted(scene.peerings) + sorted(one.name for one in scene.gateways.values() if one.kind != "internet")
+    return (chance.choice(found),) if found and chance.random() < 0.4 else ()
+
+
 def _networks(made: _Draw) -> None:
     """VPCs, peerings, subnets, prefix lists."""
     count = made.pick((2, 2, 3)) if made.style in ("references", "peered") else made.pick((1, 1, 2))
@@ -316,6 +324,12 @@ def _table(made: _Draw, vpc: str) -> dict[str, str]:
         routes["::/0"] = made.pick(six)
     if six and made.odds(0.15):
         routes[made.pick(OUTSIDE_V6)] = made.pick(six)
+    for one in made.lists.values():
+        # Lists that only name addresses outside: a route for part of a VPC may lead to middleboxes alone.
+        if made.odds(0.25) and all(entry.startswith(("203.", "192.0.2", "2001:db8")) for entry in one.entries):
+            ways = six if ":" in one.entries[0] else four
+            if ways:
+                routes[f"prefix-list:{one.name}"] = made.pick(ways)
     for peering in made.peerings.values():
         if vpc not in peering.between or made.odds(0.12):
             continue

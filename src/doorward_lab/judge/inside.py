@@ -18,7 +18,7 @@ from doorward_lab.judge.aims import Aims
 from doorward_lab.judge.bench import Bench
 from doorward_lab.judge.case import TCP, UDP, Case, Packet
 from doorward_lab.judge.court import Row, Sitting, sit
-from doorward_lab.judge.estates import draw
+from doorward_lab.judge.estates import deletions, draw
 from doorward_lab.judge.outlive import Outlived, Revoked, revoke_under
 from doorward_lab.judge.shrink import shrink
 from doorward_lab.scenes.scene import Scene
@@ -46,10 +46,10 @@ def session(options: dict[str, Any]) -> None:
 
 def _judge(bench: Bench, seed: int, each: int, most: int, out: Path, known: set[str], seconds: float) -> dict[str, Any]:
     began = time.monotonic()
-    scene = draw(seed)
+    scene, deleted = draw(seed), deletions(seed)
     bench.slowest = 0.0
     try:
-        with bench.standing(scene) as standing:
+        with bench.standing(scene, deleted) as standing:
             estate = standing.estate()
             chance = random.Random(seed)  # noqa: S311 - a seed must name a course of events
             packets = Aims(scene, standing.hosts, chance).packets(each)
@@ -64,8 +64,8 @@ def _judge(bench: Bench, seed: int, each: int, most: int, out: Path, known: set[
         return {"unbuilt": [f"estate {seed}: {error}"], "estates": 1}
     found = _counted(sitting, revoked.connections)
     found["slowest_follow"] = bench.slowest
-    found["cases"] = [*_packet_cases(bench, scene, sitting, out, known, seconds)]
-    found["cases"] += _connection_cases(bench, scene, revoked, out, known, seconds)
+    found["cases"] = [*_packet_cases(bench, scene, deleted, sitting, out, known, seconds)]
+    found["cases"] += _connection_cases(bench, scene, deleted, revoked, out, known, seconds)
     return {**found, "estates": 1, "seconds_of_it": time.monotonic() - began}
 
 
@@ -86,7 +86,7 @@ def _counted(sitting: Sitting, outlived: tuple[Outlived, ...]) -> dict[str, Any]
 
 
 def _packet_cases(
-    bench: Bench, scene: Scene, sitting: Sitting, out: Path, known: set[str], seconds: float
+    bench: Bench, scene: Scene, deleted: tuple[str, ...], sitting: Sitting, out: Path, known: set[str], seconds: float
 ) -> list[str]:
     """A minimal case for each new kind of disagreement."""
     written = []
@@ -98,18 +98,18 @@ def _packet_cases(
         # A NAT gateway is judged by all the source ports of a service, so those stay together.
         about = (row.packet.source, row.packet.target, row.packet.protocol, row.packet.detail)
         alike = [one.packet for one in sitting.rows if one.packet[:4] == about] or [row.packet]
-        least = shrink(scene, lambda lesser: still(bench, lesser, alike, row), seconds=seconds)  # noqa: B023 - used at once
+        least = shrink(scene, lambda lesser: still(bench, lesser, alike, row, deleted), seconds=seconds)  # noqa: B023 - used at once
         note = f"{row.packet}: {row.fault}"
         path = out / f"{scene.name}-{len(known)}.yaml"
-        cases.write(Case(least, tuple(alike), (), scene.name, note), path)
+        cases.write(Case(least, tuple(alike), (), scene.name, note, (), deleted), path)
         written.append(str(path))
     return written
 
 
-def still(bench: Bench, scene: Scene, packets: list[Packet], row: Row) -> bool:
+def still(bench: Bench, scene: Scene, packets: list[Packet], row: Row, deleted: tuple[str, ...] = ()) -> bool:
     """Whether the two disagree on a packet in the same way, in another scene."""
     try:
-        with bench.standing(scene) as standing:
+        with bench.standing(scene, deleted) as standing:
             sitting = sit(standing, standing.estate(), packets, doors=len(packets))
     except (LabError, DoorwardError):
         return False
@@ -117,7 +117,7 @@ def still(bench: Bench, scene: Scene, packets: list[Packet], row: Row) -> bool:
 
 
 def _connection_cases(
-    bench: Bench, scene: Scene, revoked: Revoked, out: Path, known: set[str], seconds: float
+    bench: Bench, scene: Scene, deleted: tuple[str, ...], revoked: Revoked, out: Path, known: set[str], seconds: float
 ) -> list[str]:
     """A minimal case for a new kind of disagreement about standing connections."""
     wrong = next((one for one in revoked.connections if one.fault and one.fault not in known), None)
@@ -133,13 +133,13 @@ def _connection_cases(
     rules = revoked.rules
     least = shrink(scene, differs, seconds=seconds)
     path = out / f"{scene.name}-{len(known)}.yaml"
-    cases.write(Case(least, (wrong.packet,), (), scene.name, f"{wrong.packet}: {wrong.fault}", rules), path)
+    cases.write(Case(least, (wrong.packet,), (), scene.name, f"{wrong.packet}: {wrong.fault}", rules, deleted), path)
     return [str(path)]
 
 
 def _outlived(bench: Bench, case: Case) -> tuple[Outlived, ...]:
     try:
-        with bench.standing(case.scene) as standing:
+        with bench.standing(case.scene, case.deleted) as standing:
             chance = random.Random(0)  # noqa: S311 - not asked: the rules are given
             return revoke_under(standing, standing.estate(), case.packets, chance, wanted=case.revoked).connections
     except (LabError, DoorwardError):
@@ -153,7 +153,7 @@ def replay(path: str) -> list[dict[str, Any]]:
     try:
         if case.revoked:
             return [one._asdict() | {"fault": one.fault} for one in _outlived(bench, case) if one.fault]
-        with bench.standing(case.scene) as standing:
+        with bench.standing(case.scene, case.deleted) as standing:
             sitting = sit(standing, standing.estate(), case.packets, doors=len(case.packets))
     finally:
         bench.close()
@@ -167,7 +167,7 @@ def several(paths: list[str]) -> list[list[dict[str, Any]]]:
     try:
         for path in paths:
             case = cases.read(Path(path))
-            with bench.standing(case.scene) as standing:
+            with bench.standing(case.scene, case.deleted) as standing:
                 rows = sit(standing, standing.estate(), case.packets).rows
             found.append([row_data(row) for row in rows])
     finally:

@@ -12,7 +12,7 @@ from doorward_lab.errors import BadScene
 from doorward_lab.judge import case as cases
 from doorward_lab.judge import run as judge
 from doorward_lab.judge.case import Case, Fate, Packet, Revocation
-from doorward_lab.judge.estates import draw
+from doorward_lab.judge.estates import deletions, draw
 from doorward_lab.judge.report import Report
 from doorward_lab.judge.shrink import buildable, candidates, shrink
 from doorward_lab.kernel import universe
@@ -97,6 +97,9 @@ def test_estates_have_every_part() -> None:
         for protocol in ("-1", "tcp", "udp", "icmp", "icmpv6", "50"):
             saw(f"rule {protocol}", any(rule.service.protocol == protocol for _, rule in rules))
             saw(f"entry {protocol}", any(entry.service.protocol == protocol for entry in entries))
+        saw("deleted", bool(deletions(seed)))
+        targets = [target for table in scene.route_tables.values() for target in table.routes.items()]
+        saw("route by prefix list", any(key.startswith("prefix-list:") for key, _ in targets))
         kinds = {one.kind for one in scene.gateways.values()}
         for kind in ("internet", "nat", "egress-only"):
             saw(kind, kind in kinds)
@@ -131,7 +134,7 @@ def test_cases_come_back(tmp_path: Path) -> None:
     for case in (
         Case(draw(3), packets, fates, "seed 3", "a note"),
         Case(draw(4), packets),
-        Case(draw(4), packets[:1], revoked=revoked),
+        Case(draw(4), packets[:1], revoked=revoked, deleted=("vpc0-vpc1",)),
     ):
         cases.write(case, tmp_path / "case.yaml")
         assert case == cases.read(tmp_path / "case.yaml")
