@@ -224,7 +224,13 @@ class Mesh:
         run.arrived[arrived[at_home]] = True
         run.strayed.update(arrived[~at_home].tolist())
         answered = heard.answered - run.first
-        answered = answered[(answered >= 0) & (answered < count)]
+        mine = (answered >= 0) & (answered < count)
+        answered = answered[mine]
+        if ear.family == 4:
+            # Translated on its way back by somebody else than on its way there, an answer comes from a stranger: no
+            # program takes it for one.
+            asked = run.probes.to_address[answered, :4]
+            answered = answered[(heard.answered_by[mine] == asked).all(axis=1)]
         run.answered[answered[run.probes.source[answered] == ear.host]] = True
         if ear.protocol not in (TCP, ICMP, ICMPV6) and at_home.any():
             self._answer(run, ear, arrived[at_home], heard.bodies[ours][at_home], heard, ours, at_home)

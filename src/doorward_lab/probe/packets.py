@@ -195,6 +195,8 @@ class Heard(NamedTuple):
     """The address each came from, as seen here (IPv4; of IPv6 packets a raw socket shows no header)."""
     seen_to: Bytes
     answered: NDArray[np.int64]
+    answered_by: Bytes
+    """The address each answer came from (IPv4): only the one that was asked can answer."""
 
 
 def read(rows: Bytes, lengths: NDArray[np.int64], protocol: int, family: int) -> Heard:
@@ -218,10 +220,10 @@ def read(rows: Bytes, lengths: NDArray[np.int64], protocol: int, family: int) ->
         first, back = ours & ~reply, ours & reply
         arrived, answered = _number(body[first, 16:20]), _number(body[back, 16:20])
     if family == 4:
-        seen_from, seen_to = rows[first, 12:16], rows[first, 16:20]
+        seen_from, seen_to, answered_by = rows[first, 12:16], rows[first, 16:20], rows[back, 12:16]
     else:
-        seen_from = seen_to = np.zeros((0, 16), np.uint8)
-    return Heard(arrived, body[first], seen_from, seen_to, answered)
+        seen_from = seen_to = answered_by = np.zeros((0, 16), np.uint8)
+    return Heard(arrived, body[first], seen_from, seen_to, answered, answered_by)
 
 
 def _big16(values: NDArray[np.uint16]) -> Bytes:

@@ -103,6 +103,7 @@ def test_tcp_is_answered_by_reset_and_by_acceptance() -> None:
         back[:, 28:32] = np.frombuffer((70_001).to_bytes(4, "big"), np.uint8)
         heard = packets.read(back, np.array([40]), TCP, 4)
         assert [70_000] == heard.answered.tolist() and not len(heard.arrived)
+        assert [10, 0, 0, 1] == heard.answered_by[0].tolist()
 
 
 def test_unknown_host() -> None:
