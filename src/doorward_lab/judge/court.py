@@ -17,10 +17,6 @@ from doorward_lab.judge.engine import Contract, Engine, contracts
 from doorward_lab.probe.mesh import Mesh
 from doorward_lab.probe.packets import Probe
 
-UNDOCUMENTED = (
-    "IPv6 between peered VPCs that does not take the peering: AWS does not say whether a group reference still matches"
-)
-
 
 class Row(NamedTuple):
     """One packet and what the two said."""
@@ -115,11 +111,17 @@ def sit(standing: Standing, estate: Estate, packets: Sequence[Packet], *, doors:
             every = all(expected[other].answered == "no" for other in same)
             if every and any(kernel[other].answered == "no" for other in same):
                 fault = ""
-        apart = ""
-        if fault and engine.undocumented(standing.end(one.source), standing.end(one.target)):
-            fault, apart = "", UNDOCUMENTED
-        rows.append(Row(one, expected[at], kernel[at], fault, apart))
-    return Sitting(tuple(rows), tuple(_through_door(standing, estate, packets, kernel, doors)), seconds)
+        rows.append(_settled(standing, engine, Row(one, expected[at], kernel[at], fault)))
+    doored = [_settled(standing, engine, row) for row in _through_door(standing, estate, packets, kernel, doors)]
+    return Sitting(tuple(rows), tuple(doored), seconds)
+
+
+def _settled(standing: Standing, engine: Engine, row: Row) -> Row:
+    """A row whose difference is set apart where AWS's documentation does not settle it: the engine then says no."""
+    if not row.fault.endswith("engine no, kernel yes"):
+        return row
+    why = engine.undocumented(standing.end(row.packet.source), standing.end(row.packet.target))
+    return row._replace(fault="", apart=why) if why else row
 
 
 def _fault(packet: Packet, engine: Fate, kernel: Fate) -> str:

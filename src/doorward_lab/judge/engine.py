@@ -26,6 +26,15 @@ from doorward.reach.world import Bound, Component, World
 from doorward_lab.judge.case import TCP, UDP, Answer, Fate, Packet
 from doorward_lab.judge.ends import End
 
+PAST_THE_PEERING = (
+    "a group stands for private addresses (EC2 User Guide, Security group rules): whether a reference between peered "
+    "VPCs matches IPv6 that comes by the internet instead of the peering, AWS does not say; the engine says no"
+)
+ASYMMETRIC = (
+    "an egress-only gateway keeps the internet from beginning IPv6 connections (VPC User Guide): whether an answer leaves "
+    "by it to what came in by the internet gateway, AWS does not say; the engine says no"
+)
+
 
 class Contract(NamedTuple):
     """One packet as two contracts: every address of one interface to every address of another."""
@@ -60,21 +69,23 @@ class Engine:
         table = self.estate.route_tables.get(subnet.route_table or "")
         return table is not None and any(route.kind == "nat-gateway" for route in table.routes)
 
-    def undocumented(self, source: End, target: End) -> bool:
-        """Whether a packet goes by IPv6 between two peered VPCs, but not over their peering.
+    def undocumented(self, source: End, target: End) -> str:
+        """Why AWS's documentation does not say who is right about a packet; empty: it does.
 
-        A group stands for private addresses (EC2 User Guide, *Security group rules*), and an IPv6 address is private
-        and public in one. Whether a reference between peered groups matches what comes from the internet, AWS does not
-        say. The engine says no (rule book §4 D); the lab compares addresses.
+        Both are about IPv6, whose addresses are private and public in one.
         """
-        if source.outside or target.outside or ":" not in target.wire:
-            return False
-        here, there = (self.estate.interfaces[one.interface] for one in (source, target))
+        if target.outside or ":" not in target.wire:
+            return ""
+        there = self.estate.interfaces[target.interface]
+        if source.outside:
+            route = lookup(self._world, there.subnet, there.vpc, parse_address(source.private))
+            return ASYMMETRIC if route is not None and route.kind == "egress-only-gateway" else ""
+        here = self.estate.interfaces[source.interface]
         joined = any(one.active and set(one.vpcs) == {here.vpc, there.vpc} for one in self.estate.peerings.values())
         if here.vpc == there.vpc or not joined:
-            return False
+            return ""
         route = lookup(self._world, here.subnet, here.vpc, parse_address(target.wire))
-        return route is not None and route.kind != "peering"
+        return PAST_THE_PEERING if route is not None and route.kind != "peering" else ""
 
 
 def contracts(estate: Estate, asked: Iterable[Contract]) -> list[Fate]:
