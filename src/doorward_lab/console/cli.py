@@ -28,6 +28,13 @@ Name = Annotated[str, typer.Option("--name", help="Which lab, when several run."
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 
+def _switch(word: object) -> bool:
+    try:
+        return {"on": True, "off": False, "True": True, "False": False}[str(word)]
+    except KeyError:
+        raise typer.BadParameter(f"{word!r}: write on or off") from None
+
+
 @app.command()
 def up(
     scene: Annotated[
@@ -161,6 +168,16 @@ def users(
     else:
         for key, value in done.items():
             print(f"{key:28} {value}")
+
+
+@app.command("second-login")
+def second_login(
+    on: Annotated[bool, typer.Argument(metavar="on|off", parser=_switch, help="`on` or `off`.")],
+    name: Name = "lab",
+) -> None:
+    """Switch the second, independent login stack on or off."""
+    _ask(name, {"do": "second-login", "on": on})
+    print(f"the second login stack is {'on' if on else 'off'}")
 
 
 @app.command()

@@ -238,6 +238,7 @@ class Lab:
             "exec": self._exec,
             "logs": self._logs,
             "users": lambda _: self._web().users(request.get("rate"), request.get("since")),
+            "second-login": lambda _: self._web().second_login(bool(request.get("on"))),
             "fault": lambda _: self._faulty().inject(
                 str(request["what"]), int(str(request.get("seed", 0))), _words(request.get("parameters"))
             ),

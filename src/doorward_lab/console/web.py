@@ -30,13 +30,13 @@ from doorward_lab.kernel.pump import Pump, listen
 from doorward_lab.kernel.spawn import spawn
 from doorward_lab.model import CloudState
 from doorward_lab.scenes import Built, BuiltHost, Clients, Scene
-from doorward_lab.stack import outcomes
+from doorward_lab.stack import outcomes, switch
 from doorward_lab.stack.balancer import TARGETS_FILE
 from doorward_lab.stack.balancing import Balancer, Target, from_describe
 from doorward_lab.stack.place import Place
 from doorward_lab.stack.roles import Stack
 from doorward_lab.stack.users import LOG as USERS_LOG
-from doorward_lab.stack.wiring import Options, Ports, Wiring, is_second, wire
+from doorward_lab.stack.wiring import Options, Ports, Wiring, wire
 
 logger = logging.getLogger(__name__)
 
@@ -77,8 +77,8 @@ class Web:
         self.scene, self.built = lab.scene, lab.built
         self._rate, self._seed = rate, seed
         self._one = ThreadPoolExecutor(1, thread_name_prefix="stack")
-        second = second or (self.scene.stack is not None and self.scene.stack.second_login)
-        self._seats = self._seating(monitoring, second)
+        self._second = second or (self.scene.stack is not None and self.scene.stack.second_login)
+        self._seats = self._seating(monitoring)
         self._balancer_of = {
             seat: name
             for name, one in self.built.load_balancers.items()
@@ -92,14 +92,14 @@ class Web:
         self.wiring: Wiring | None = None
         self.stack: Stack | None = None
 
-    def _seating(self, monitoring: bool, second: bool) -> dict[str, BuiltHost]:
+    def _seating(self, monitoring: bool) -> dict[str, BuiltHost]:
         """Service → the host that it runs on: `login` twice is login-1 and login-2."""
         wanted: list[tuple[str, BuiltHost]] = []
         for host in self.built.hosts.values():
             run = host.run
             if run == "database" and host.settings.get("serves", "").endswith("-b"):
                 run = "database-b"
-            if run and (monitoring or run not in MONITORING) and (second or not is_second(run)):
+            if run and (monitoring or run not in MONITORING):
                 wanted.append((run, host))
         wanted += [("balancer", node) for one in self.built.load_balancers.values() if one.run for node in one.nodes]
         many = Counter(run for run, _ in wanted)
@@ -141,6 +141,7 @@ class Web:
             ),
             keepalive=32 if scene is not None and scene.keep_alive else 0,
             portal_keepalive=scene.keep_alive if scene is not None else True,
+            second=self._second,
             users_metrics=metrics,
         )
         options = replace(options, balancer=self._balancer_config(next(iter(self._balancer_of.values()), "")))
@@ -262,6 +263,13 @@ class Web:
                     return str(one["TargetHealth"]["State"])
         return "unused"
 
+    def second_login(self, on: bool) -> None:
+        """Switch the second, independent login stack on or off. Raises LabError where the scene has none."""
+        wiring = self.wiring
+        if wiring is None:
+            raise NotRunning("the web stack does not run")
+        self.on_thread(lambda: (switch.on if on else switch.off)(self.running(), wiring))
+
     # --- what callers ask -------------------------------------------------------------------------------------------
 
     def names(self) -> list[str]:
@@ -270,7 +278,8 @@ class Web:
 
     def places(self) -> dict[str, str]:
         """Interface → the service that runs there."""
-        return {host.interface: name for name, host in self._seats.items()}
+        running = set(self.running().names())
+        return {host.interface: name for name, host in self._seats.items() if name in running}
 
     def logs(self, name: str, lines: int) -> str:
         """The end of what a service logged. Raises NotRunning."""
