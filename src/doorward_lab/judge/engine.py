@@ -31,8 +31,8 @@ PAST_THE_PEERING = (
     "VPCs matches IPv6 that comes by the internet instead of the peering, AWS does not say; the engine says no"
 )
 ASYMMETRIC = (
-    "an egress-only gateway keeps the internet from beginning IPv6 connections (VPC User Guide): whether an answer leaves "
-    "by it to what came in by the internet gateway, AWS does not say; the engine says no"
+    "an egress-only gateway keeps the internet from beginning IPv6 connections (VPC User Guide): whether an answer "
+    "leaves by it to what came in by the internet gateway, AWS does not say; the engine says no"
 )
 
 
