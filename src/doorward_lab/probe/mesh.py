@@ -89,7 +89,7 @@ class Mesh:
         self._poll = select.epoll()
         self._mouths: dict[tuple[int, int], socket.socket] = {}
         self._listening: set[tuple[int, int, int]] = set()
-        self._inbox = Inbox()
+        self._inbox = Inbox(1024)
         self._next = (
             int(time.monotonic_ns() >> 10) & 0x3FFFFFFF
         )  # so that packets of a former mesh are not taken for ours
@@ -190,12 +190,20 @@ class Mesh:
                 made = packets.write(part, (mine + run.first).astype(np.uint32), family)
                 batch = Batch(made, packets.names(part.to_address, family))
                 waiting.append((self._mouths[host, family], batch, mine))
-        # A burst may go to one target alone: no burst is larger than the smallest buffer, half of it to be safe.
-        burst = max(8, min(512, self._depth // 2))
+        # A burst may go to one target alone, and its answers to one source: between two drains no more is sent than a
+        # third of the smallest buffer holds.
+        room = max(8, self._depth // 3)
+        burst, unheard = min(1024, room), 0
         while waiting:
             for mouth, batch, _ in waiting:
-                batch.send(mouth, burst)
-                self._drain(run, 0.0)
+                if unheard + burst > room:
+                    self._drain(run, 0.0)
+                    unheard = 0
+                before = batch.at
+                if not batch.send(mouth, burst):
+                    self._drain(run, 0.0)
+                    unheard = 0
+                unheard += batch.at - before
             for _, batch, mine in waiting:
                 if batch.done:
                     run.refused[mine[batch.refused]] = True
