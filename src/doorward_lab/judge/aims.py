@@ -48,7 +48,8 @@ class Aims:
         self._taken: set[tuple[object, ...]] = set()
         self._directed: dict[tuple[str, str], bool] = {}
         self._echo = 0
-        self._translated = _translated(scene)
+        self._translated = _behind(scene, "nat")
+        self._only_out = _behind(scene, "egress-only")
 
     def packets(self, each: int) -> list[Packet]:
         """About ``each`` packets for every ordered pair of ends."""
@@ -84,9 +85,10 @@ class Aims:
                 found += self._connection(one, other, protocol, port, source_port)
         kinds = ICMPV6_TYPES if six else ICMP_TYPES
         messages = [(ICMPV6 if six else ICMP, kind, code) for kind, code in sorted(pool.messages) if kind in kinds]
-        if nat:
-            # Linux translates no ICMP error that belongs to no connection; a NAT gateway is tried with echoes alone.
-            messages = [one for one in messages if one[1:] == (8, 0)]
+        if nat or (six and self._host(source) in self._only_out):
+            # An ICMP message that begins nothing belongs to no connection: Linux neither translates it nor lets it out
+            # by a gateway that remembers connections. Such gateways are tried with echo requests alone.
+            messages = [one for one in messages if one[1:] in ((8, 0), (128, 0))]
         for protocol, kind, code in self._some(messages, max(2, each // 6)):
             self._echo = self._echo % 65535 + 1
             found.append(Packet(one, other, protocol, kind * 256 + code, self._echo))
@@ -182,8 +184,8 @@ def _add(pool: _Pool, service: Service) -> None:
         pool.messages |= {(service.first, code), (service.first, min(255, code + 1)), (service.first, 0)}
 
 
-def _translated(scene: Scene) -> dict[str, tuple[str, ...]]:
-    """Hosts whose subnet has a route to a NAT gateway, and those gateways."""
+def _behind(scene: Scene, sort: str) -> dict[str, tuple[str, ...]]:
+    """Hosts whose subnet has a route to a gateway of a kind, and those gateways."""
     main = {one.vpc: one for one in scene.route_tables.values() if one.main}
     found: dict[str, tuple[str, ...]] = {}
     for host in scene.hosts.values():
@@ -191,7 +193,7 @@ def _translated(scene: Scene) -> dict[str, tuple[str, ...]]:
         table = scene.route_tables.get(subnet.route_table) or main.get(subnet.vpc)
         targets = table.routes.values() if table is not None else ()
         gateways = {name for kind, _, name in (text.partition(":") for text in targets) if kind == "gateway"}
-        own = tuple(sorted(one for one in gateways if scene.gateways[one].kind == "nat"))
+        own = tuple(sorted(one for one in gateways if scene.gateways[one].kind == sort))
         if own:
             found[host.name] = own
     return found
