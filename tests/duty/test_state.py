@@ -23,6 +23,7 @@ def begun(rules: dict[str, RuleFact], *, ids: bool = True) -> State:
 
 
 def change(id: str, second: int, *effects: object) -> Change:
+    """A change by anybody."""
     return Change(id, when(second), when(second), PLACE, "ec2:Something", WHO, tuple(effects))  # type: ignore[arg-type]  # effects are written out in each test
 
 
@@ -41,7 +42,7 @@ def test_any_delivery_and_one_answer_end_in_the_truth(seed: int, ids: bool, name
         state.take(act.change)
     state.take_documents(PLACE, {GROUP: document(true.end, ids=True)}, when(1000), when(1001), ("group",))
     for act in delivered[cut:]:  # late ones change nothing any more
-        assert not state.take(act.change).keys
+        assert not state.take(act.change).moves
     expected = {id: content_of(rule) for id, rule in true.end.items()}
     assert expected == {one.id: content_of(one) for one in state.group(GROUP).facts()}
     assert not state.group(GROUP).unsure
@@ -126,7 +127,7 @@ def test_what_no_event_told_is_found_and_recorded_as_such() -> None:
     state = begun({})
     found = state.take_documents(PLACE, {GROUP: document({"sgr-9": WEB}, ids=True)}, when(60), when(61), ("group",))
     ((made, deltas),) = found.changes
-    assert (NO_EVENT, "reconcile", (GROUP,)) == (made.call, made.source, found.keys)
+    assert (NO_EVENT, "reconcile", (GROUP,)) == (made.call, made.source, tuple(one.key for one in found.moves))
     assert ["sgr-9"] == [one.after.id for one in deltas]  # type: ignore[union-attr]  # rule deltas
 
 

@@ -155,7 +155,7 @@ class GroupRules:
         if known is not None:
             for place in known:
                 self._drop(place, id)
-        elif content is not None:
+        elif content is not None and any(one.id is None for one in self.held.get(content, ())):
             self._drop(content, None)
         else:
             self._any_nameless()

@@ -28,6 +28,8 @@ def concern_each_other(entries: Iterable[Entry], known: Known) -> list[list[Entr
     parts: list[tuple[list[Entry], list[tuple[Mark, str]]]] = []
     for entry in ranked(entries):
         marks = [mark for effect in entry.effects for mark in _marks(effect, known)]
+        if (("creation",), "creates") in marks:
+            marks = []  # nothing comes before a creation, whatever else it does
         joined: tuple[list[Entry], list[tuple[Mark, str]]] = ([entry], marks)
         for part in [one for one in parts if _clash(one[1], marks)]:
             parts.remove(part)
@@ -86,7 +88,7 @@ def _marks(effect: Effect, known: Known) -> Iterable[tuple[Mark, str]]:
             elif not known_id:
                 yield ("nameless",), f"removed {id}"
         case Put(_, document, part):
-            creates = rules_of(document) is None and not part and isinstance(known, GroupRules)
+            creates = not part and isinstance(known, GroupRules) and (known.gone or not known.known)
             if creates:
                 yield ("creation",), "creates"
             elif isinstance(known, GroupRules):

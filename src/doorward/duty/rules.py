@@ -24,6 +24,8 @@ Content: TypeAlias = tuple[bool, Span, Span | str]
 
 DEFAULT_EGRESS = RuleFact(True, "-1", None, cidr="0.0.0.0/0")
 """What a new group in a VPC has, and no event tells (EC2 User Guide, *Security group rules*)."""
+DEFAULT_EGRESS_V6 = RuleFact(True, "-1", None, cidr="::/0")
+"""The same where the VPC has an IPv6 block."""
 RULE_FIELDS = ("IpPermissions", "IpPermissionsEgress", "SecurityGroupRules")
 """Parts of a group's document that hold its rules. ``SecurityGroupRules`` (with ids) counts before the others."""
 

@@ -36,19 +36,29 @@ from doorward.model.change import (
 
 NOBODY = Who("", "Unknown")
 NO_EVENT = "no event seen"
+EVERY = "*"
+"""The id that stands for documents of a kind of which an event did not tell which one it touched."""
+
+
+class Move(NamedTuple):
+    """What was known of a document, and what is known now."""
+
+    key: Key
+    before: Known
+    after: Known
 
 
 class Taken(NamedTuple):
     """What became of a change: the documents that are other than they were, and what the change did to them."""
 
-    keys: tuple[Key, ...]
+    moves: tuple[Move, ...]
     deltas: tuple[Delta, ...]
 
 
 class Found(NamedTuple):
     """What a describe answer taught: documents that are other than was believed, as changes that no event told."""
 
-    keys: tuple[Key, ...]
+    moves: tuple[Move, ...]
     changes: tuple[tuple[Change, tuple[Delta, ...]], ...]
 
 
@@ -129,20 +139,21 @@ class State:
             key = key_of(effect)
             if key.kind != "other":
                 by_key.setdefault(key, []).append(effect)
-        keys: list[Key] = []
+        moves: list[Move] = []
         deltas: list[Delta] = []
         for key, effects in by_key.items():
             line = self.line(key)
+            was = line.now
             if not line.add(Entry(second, change.id, tuple(effects))):
                 continue
-            keys.append(key)
+            moves.append(Move(key, was, line.now))
             self._note(key, line)
             before = line.before(change.id)
             deltas += (one for effect in effects for one in delta_of(effect, before))
             if any(isinstance(effect, Ask) for effect in effects):
                 self.asked.setdefault(key, []).append(change)
             line.fold(second - self.horizon)
-        return Taken(tuple(keys), tuple(deltas))
+        return Taken(tuple(moves), tuple(deltas))
 
     def take_documents(
         self,
@@ -162,10 +173,13 @@ class State:
         start, end = began.timestamp(), ended.timestamp()
         kinds = frozenset(complete)
         told: dict[Key, Mapping[str, object] | None] = dict(documents)
-        for key in [*self.read, *self.lines]:
+        for key in [*self.read, *(one for one in self.lines if one not in self.read)]:
             if key.place == place and key.kind in kinds:
                 told.setdefault(key, None)
-        keys: list[Key] = []
+        for kind in kinds:  # EVERY comes last: who made us ask is credited with what all others show
+            if Key(place, kind, EVERY) in told:
+                told[Key(place, kind, EVERY)] = told.pop(Key(place, kind, EVERY))
+        moves: list[Move] = []
         changes: list[tuple[Change, tuple[Delta, ...]]] = []
         for key, document in told.items():
             known = self.lines.get(key)
@@ -176,15 +190,16 @@ class State:
                 if document is not None and self.read.get(key) == document:
                     self._keep(key, document, start, end, kinds)
                     continue
+            before = self.line(key).now
             found = self._compare(key, document, start, end, began, first=first)
             if found is None:
                 continue
             self._keep(key, document, start, end, kinds)
-            keys.append(key)
-            changes += found
+            moves.append(Move(key, before, found.now))
+            changes += found.changes
         for kind in kinds:
             self.places[place, kind] = (start, end)
-        return Found(tuple(keys), tuple(changes))
+        return Found(tuple(moves), tuple(changes))
 
     # --- inside -------------------------------------------------------------------------------------------------
 
@@ -219,7 +234,7 @@ class State:
 
     def _compare(
         self, key: Key, document: Mapping[str, object] | None, start: float, end: float, began: datetime, *, first: bool
-    ) -> list[tuple[Change, tuple[Delta, ...]]] | None:
+    ) -> _Compared | None:
         """Let a timeline begin anew with an answer; what it says that events had not. None: it is an older one."""
         line = self.line(key)
         expected = line.at(start)
@@ -229,16 +244,22 @@ class State:
             return None
         self._note(key, line)
         asked = self.asked.pop(key, [])
+        every = self.asked.get(Key(key.place, key.kind, EVERY), ())
         later = [one for one in asked if one.id in line.ids]
         if later:
             self.asked[key] = later
         if not line.log and not line.now.unsure:
             del self.lines[key]
-        settled = [one for one in asked if one not in later]
+        settled = [*(one for one in asked if one not in later), *every]
         effects, deltas = differences(key, expected, base)
-        if first or not effects:
-            return []
-        return [(_change(key, tuple(effects), began, settled), tuple(deltas))]
+        if first or not effects or key.id == EVERY:
+            return _Compared(line.now, [])
+        return _Compared(line.now, [(_change(key, tuple(effects), began, settled), tuple(deltas))])
+
+
+class _Compared(NamedTuple):
+    now: Known
+    changes: list[tuple[Change, tuple[Delta, ...]]]
 
 
 def _change(key: Key, effects: tuple[Effect, ...], began: datetime, asked: list[Change]) -> Change:
