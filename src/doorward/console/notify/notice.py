@@ -1,0 +1,129 @@
+"""What is told, in one neutral value that every route can say in its own words.
+
+What does not live here: how a route says it, and when there is something to say (`duty`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Literal, NamedTuple, TypeAlias, get_args
+
+Severity: TypeAlias = Literal["critical", "high", "medium", "low", "info"]
+"""How bad, the worst first: the severities of contracts, and ``info`` below them."""
+
+Status: TypeAlias = Literal["firing", "updated", "acknowledged", "resolved"]
+"""``firing`` opens an alert, ``updated`` tells more of the same, ``acknowledged`` says that somebody (or a revert) is
+at it, ``resolved`` ends it. A fingerprint that fires again after it was resolved is open again."""
+
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+
+class Link(NamedTuple):
+    """Somewhere to read on: ``url`` is http or https."""
+
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One word on one alert.
+
+    ``fingerprint`` names the alert: every notice on the same cause carries the same one, and with it the same
+    ``account``, ``region``, ``owner`` and ``labels``. Severity, title and text may change from word to word.
+    ``sequence`` counts the words on one fingerprint, from 0, and never goes back: with the fingerprint it names this
+    very notice, so that a receiver can tell a retry from news. ``broken`` are the contracts that are broken now: a
+    notice that has some is never held back. ``starts`` is when the cause happened, ``ends`` when it was over, ``at``
+    when this word was said; all with a zone. ``text`` and ``markdown`` say the same; ``revert`` is the proposed one.
+    """
+
+    fingerprint: str
+    sequence: int
+    status: Status
+    severity: Severity
+    title: str
+    text: str
+    markdown: str
+    at: datetime
+    starts: datetime
+    ends: datetime | None = None
+    account: str = ""
+    region: str = ""
+    owner: str = ""
+    broken: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    links: tuple[Link, ...] = ()
+    revert: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.fingerprint:
+            raise ValueError("a notice without a fingerprint; expected the alert's stable name")
+        if self.sequence < 0:
+            raise ValueError(f"the sequence {self.sequence}; expected 0 or more")
+        if self.severity not in SEVERITIES or self.status not in STATUSES:
+            raise ValueError(f"severity {self.severity!r}, status {self.status!r}; expected words of this module")
+        for moment in (self.at, self.starts, self.ends):
+            if moment is not None and moment.tzinfo is None:
+                raise ValueError(f"the time {moment} without a zone; expected UTC")
+        object.__setattr__(self, "labels", MappingProxyType(dict(self.labels)))
+
+    @property
+    def id(self) -> str:
+        """The name of this very notice: the same for each try to deliver it, on each route."""
+        return digest(f"{self.fingerprint}\n{self.sequence}")
+
+    @property
+    def over(self) -> bool:
+        """Whether it says that the cause is gone."""
+        return self.status == "resolved"
+
+    @property
+    def place(self) -> str:
+        """Account and region, as far as they are known."""
+        return "/".join(part for part in (self.account, self.region) if part) or "unknown place"
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """What stands in a table of any route: (name, value), in reading order, without empty ones."""
+        rows = [
+            ("Status", self.status),
+            ("Severity", self.severity),
+            ("Broken contracts", ", ".join(self.broken)),
+            ("Owner", self.owner),
+            ("Account and region", self.place if self.account or self.region else ""),
+            ("Since", stamp(self.starts)),
+            ("Until", stamp(self.ends) if self.ends is not None else ""),
+        ]
+        rows += [(name, value) for name, value in sorted(self.labels.items())]
+        return [(name, value) for name, value in rows if value]
+
+
+def digest(text: str) -> str:
+    """A short stable name of a text: 32 hexadecimal digits."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def stamp(moment: datetime) -> str:
+    """A time for machines and people: ISO 8601 (RFC 3339) with its zone, to the second."""
+    return moment.isoformat(timespec="seconds")
+
+
+def plain(text: str) -> str:
+    """A text that any encoder and terminal takes: no control characters but newline and tab, no lone surrogates."""
+    kept = "".join(char if char in "\n\t" or (char >= " " and char != "\x7f") else " " for char in text)
+    return kept.encode("utf-8", "replace").decode("utf-8")
+
+
+def one_line(text: str) -> str:
+    """The same words on one line: what ends a line in any reckoning becomes a space."""
+    return " ".join(plain(text).split())
+
+
+def shorten(text: str, limit: int) -> str:
+    """At most ``limit`` characters; what was cut off is said by an ellipsis."""
+    return text if len(text) <= limit else text[: max(0, limit - 1)] + "…"[:limit]
