@@ -106,7 +106,7 @@ def a_first(world: World, source: str, s: Address, target: str, d: Address, serv
     i, j = world.nics[source], world.nics[target]
     if s.family != d.family or not exists(service, d.family) or not accepts(world, target, service, may):
         return False
-    if not groups_admit(world, source, False, d, service, True, may):  # 1
+    if not groups_admit(world, source, False, d, service, target, may):  # 1
         return False
     if i.subnet != j.subnet:
         if not acl_admits(world, i.subnet, True, d, service, may):  # 2
@@ -121,7 +121,7 @@ def a_first(world: World, source: str, s: Address, target: str, d: Address, serv
             return False
         if not (may and brought(world, i, j)) and not acl_admits(world, j.subnet, False, s, service, may):  # 4
             return False
-    return groups_admit(world, target, True, s, service, True, may)  # 5
+    return groups_admit(world, target, True, s, service, source, may)  # 5
 
 
 def brought(world: World, source: Nic, target: Nic) -> bool:
@@ -136,12 +136,12 @@ def brought(world: World, source: Nic, target: Nic) -> bool:
 def somebody_admitted(world: World, target: str, service: Service) -> bool:
     """Do the target's ingress groups possibly admit the service from anybody at all?"""
     near = component(world, world.nics[target].vpc)
-    inside_ = [s for nic in world.nics.values() if nic.vpc in near for s in own_addresses(world, nic.id)]
+    inside_ = [(nic.id, s) for nic in world.nics.values() if nic.vpc in near for s in own_addresses(world, nic.id)]
     spans = [block("0.0.0.0/0"), block("::/0")]
     for hole in world.vpc_blocks:
         spans = without(spans, hole)
-    return any(groups_admit(world, target, True, s, service, True, True) for s in inside_) or any(
-        groups_admit(world, target, True, x, service, False, True) for x in world.representatives(spans)
+    return any(groups_admit(world, target, True, s, service, who, True) for who, s in inside_) or any(
+        groups_admit(world, target, True, x, service, "", True) for x in world.representatives(spans)
     )
 
 
@@ -185,7 +185,7 @@ def b_first(
     elif (d.family == 4 and j.public_of(d) is None) or not edge_is_open(world, j.vpc, may):  # 1
         return False
     return acl_admits(world, j.subnet, False, x, service, may) and groups_admit(
-        world, target, True, x, service, False, may
+        world, target, True, x, service, "", may
     )  # 2, 3
 
 
@@ -225,7 +225,7 @@ def c_first(
     i = world.nics[source]
     if s.family != x.family or not exists(service, x.family):
         return False
-    if not groups_admit(world, source, False, x, service, False, may):  # 1
+    if not groups_admit(world, source, False, x, service, "", may):  # 1
         return False
     if not acl_admits(world, i.subnet, True, x, service, may):  # 2
         return False
@@ -307,7 +307,8 @@ def seen_as(world: World, source: str, s: Address, x: Address, may: bool) -> lis
             gateway = public_nat(world, hop.target)
             found += nat_addresses(gateway) if gateway else []
         elif hop.kind in ("hidden", "unknown", "tgw", "nat") or foreign_peering(world, hop):
-            spans = [one for one in world.internet if one.family == x.family]
+            # A public IPv4 address is of no VPC; an IPv6 address is public and of a VPC.
+            spans = [one for one in world.internet if one.family == 4] if s.family == 4 else [block("2000::/3")]
             found += [s] if s.family == 6 else []
             found += world.representatives(spans) if may else []
         elif s.family == 6:
@@ -460,7 +461,7 @@ def node_to_target(world: World, client: Address, way: Way, ports: Ports | None,
         return False  # then the balancer's own address is used
     if not accepts(world, way.target, way.back, may):
         return False
-    if not groups_admit(world, way.node, False, way.address, way.back, True, may):
+    if not groups_admit(world, way.node, False, way.address, way.back, way.target, may):
         return False
     # Nothing crosses a border when all three are in one subnet. Whether the ACL is asked when only a node of the
     # balancer stands in the target's subnet, AWS does not say: uncertain.
@@ -472,7 +473,7 @@ def node_to_target(world: World, client: Address, way: Way, ports: Ports | None,
             return False
         if ports and not acl_admits_answer(world, target.subnet, True, client, way.back, ports, may):
             return False
-    return groups_admit(world, way.target, True, client, way.back, False, may, through=way.node)
+    return groups_admit(world, way.target, True, client, way.back, "", may, through=way.node)
 
 
 def e_from_inside(world: World, source: str, s: Address, way: Way, may: bool) -> bool:

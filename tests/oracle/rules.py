@@ -112,13 +112,14 @@ def groups_admit(
     ingress: bool,
     peer: Address,
     service: Service,
-    references: bool,
+    who: str,
     may: bool,
     through: str = "",
 ) -> bool:
     """Do the groups of an interface admit a packet from (ingress) or to (egress) the peer?
 
-    ``references``: group references match private addresses of members; never on a path over public addresses.
+    ``who``: the interface of the peer, for group references; "" on a path over public addresses, where none matches.
+    A member is admitted for certain; possibly so is whoever has the private address of a member (VPCs that overlap).
     ``through``: an interface of a load balancer that hands the packet on; a reference to one of its groups matches too.
     """
     own = world.nics[nic]
@@ -139,8 +140,12 @@ def groups_admit(
                     continue
                 if through and pair["GroupId"] in world.nics[through].groups:
                     return True
-                if references and any(
-                    pair["GroupId"] in one.groups and inside(peer, one.blocks) for one in world.nics.values()
+                if who and pair["GroupId"] in world.nics[who].groups:
+                    return True
+                if (
+                    who
+                    and may
+                    and any(pair["GroupId"] in one.groups and inside(peer, one.blocks) for one in world.nics.values())
                 ):
                     return True
     return False

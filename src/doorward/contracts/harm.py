@@ -21,6 +21,7 @@ from doorward.reach.ends import Ends, ends_of
 from doorward.reach.judge import judge
 from doorward.reach.never import sources_of
 from doorward.reach.question import Question
+from doorward.reach.twins import twins
 from doorward.reach.world import Bound, World
 
 
@@ -175,7 +176,8 @@ class Others:
             services.append(service)
             if isinstance(peer, GroupPeer):
                 for component in members:
-                    peers[component] = peers.get(component, 0) | component.members(peer.group, Bound.UPPER)
+                    named = component.members(peer.group, Bound.UPPER)
+                    peers[component] = peers.get(component, 0) | named | twins(component, named)
             elif isinstance(peer, PrefixListPeer):
                 known = world.estate.prefix_lists.get(peer.prefix_list)
                 spans += (known.cidrs if known is not None and known.cidrs is not None else EVERYWHERE).spans

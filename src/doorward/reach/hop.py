@@ -14,7 +14,8 @@ from doorward.model.rules import AnyPeer, Direction, Group, GroupPeer, PrefixLis
 from doorward.model.services import show_span
 from doorward.model.verdict import Hop
 from doorward.reach import acls, routes
-from doorward.reach.policy import referenceable
+from doorward.reach.policy import reference_scope, referenceable
+from doorward.reach.twins import has_twins, twins
 from doorward.reach.world import Bound, Component, World
 
 Passes = Literal["yes", "no", "unknown"]
@@ -56,7 +57,7 @@ def group_hop(
                     "security-group", id, text, "yes", rule.id or rule.origin, rule.origin, direction
                 )  # fmt: skip
             if says == "unknown" and possible is None:
-                possible = (group, id, rule, rule.unknown or _unknown_of(rule))
+                possible = (group, id, rule, rule.unknown or _unknown_of(rule, peer))
     if possible is None and (interface.maybe_groups or interface.groups_unknown):
         reason = interface.groups_unknown or "membership in " + ", ".join(interface.maybe_groups) + " is not certain"
         possible = (None, interface.id, None, reason)
@@ -72,9 +73,13 @@ def group_hop(
     return Hop("security-group", resource, f"no rule of {named} admits {what}", "no", direction=direction)
 
 
-def _unknown_of(rule: Rule) -> str:
+def _unknown_of(rule: Rule, peer: Interface | None) -> str:
     if isinstance(rule.peer, PrefixListPeer):
         return f"entries of {rule.peer.prefix_list}"
+    if isinstance(rule.peer, GroupPeer) and peer is not None:
+        group = rule.peer.group
+        if group not in peer.maybe_groups and not peer.groups_unknown:
+            return f"a member of {group} in another VPC has the address of {peer.id}; AWS does not say which is meant"
     return "the peer of a rule"
 
 
@@ -100,23 +105,35 @@ def rule_matches(
         else:
             found = "yes" if address in known.cidrs else "no"
     elif isinstance(rule.peer, GroupPeer):
-        found = _in_group(world, interface, direction, rule.peer, peer)
+        found = _in_group(world, interface, direction, rule.peer, address, peer)
     else:
         found = "yes" if rule.peer[0] <= address <= rule.peer[1] else "no"
     return "unknown" if found == "yes" and not rule.certain else found
 
 
 def _in_group(
-    world: World, interface: Interface, direction: Direction, wanted: GroupPeer, peer: Interface | None
+    world: World, interface: Interface, direction: Direction, wanted: GroupPeer, address: int, peer: Interface | None
 ) -> Passes:
     if peer is None:
         return "no"
     component = world.component_of(interface.vpc)
-    if peer.vpc not in referenceable(component, interface.vpc, direction):
-        return "no"
-    if wanted.group in peer.groups:
-        return "yes"
-    return "unknown" if wanted.group in peer.maybe_groups or peer.groups_unknown else "no"
+    if peer.vpc in referenceable(component, interface.vpc, direction):
+        if wanted.group in peer.groups:
+            return "yes"
+        if wanted.group in peer.maybe_groups or peer.groups_unknown:
+            return "unknown"
+    return "unknown" if _namesakes(world, interface, direction, wanted, address, peer) else "no"
+
+
+def _namesakes(
+    world: World, interface: Interface, direction: Direction, wanted: GroupPeer, address: int, peer: Interface
+) -> bool:
+    """Whether a member of a group, in another VPC, has the address of the peer."""
+    component = world.component_of(interface.vpc)
+    if world.component_of(peer.vpc) is not component or not has_twins(component):
+        return False
+    members = component.members(wanted.group, Bound.UPPER) & reference_scope(component, interface.vpc, direction)
+    return bool(twins(component, members) >> _endpoint(component, peer, address) & 1)
 
 
 def acl_hop(world: World, subnet: str, egress: bool, address: int, services: Intervals, answer: bool = False) -> Hop:

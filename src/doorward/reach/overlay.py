@@ -24,7 +24,7 @@ WORLD_FREE = frozenset(
      "preserved targets", "hidden sources", "outside world", "edge", "answers"}
 )  # fmt: skip
 """First words of keys of ``World.cache`` whose values do not depend on rules of groups; all others are kept apart."""
-RULE_FREE = frozenset({"private", "uncertain", "reference scope", "referenceable", "seen"})
+RULE_FREE = frozenset({"private", "uncertain", "reference scope", "referenceable", "seen", "twins"})
 """The same for ``Component.cache``."""
 BY_CLASS = frozenset({"arrivals", "departures"})
 """First words of keys whose second part is the number of a class."""

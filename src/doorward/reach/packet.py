@@ -22,5 +22,7 @@ class Packet(NamedTuple):
     way: Way = "private"
     via: str | None = None
     """Load balancer id for ``balanced``; balancer whose target or listener is concerned otherwise."""
-    part: Literal["traffic", "health-check", "listener", "nobody", "family", "unaddressable", "targets"] = "traffic"
+    part: Literal[
+        "traffic", "health-check", "listener", "nobody", "family", "unaddressable", "targets", "loopback"
+    ] = "traffic"  # fmt: skip
     """What of a load balancer is concerned, or why there is no packet to try."""

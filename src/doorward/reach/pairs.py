@@ -14,6 +14,7 @@ from doorward.reach.atoms import Atom, Cell, Pair, Pairs
 from doorward.reach.ends import accepts
 from doorward.reach.private import flows, through_hidden
 from doorward.reach.sweep import Sweep
+from doorward.reach.twins import has_twins
 from doorward.reach.world import Bound, Cls, Component, World, numbers_in
 
 
@@ -25,7 +26,9 @@ def all_pairs(world: World, bound: Bound = Bound.LOWER) -> list[Pairs]:
 def pairs_within(component: Component, bound: Bound = Bound.LOWER) -> Pairs:
     """The same within one component."""
     upper = bound is Bound.UPPER
-    if component.wide or (upper and (through_hidden(component) or component.world.attached_subnets)):
+    if component.wide or (
+        upper and (through_hidden(component) or component.world.attached_subnets or has_twins(component))
+    ):
         return _one_by_one(component, bound)
     return Sweep(component, bound).pairs()
 

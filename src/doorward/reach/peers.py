@@ -14,6 +14,7 @@ from doorward.reach.draft import editable
 from doorward.reach.policy import reference_scope, referenceable
 from doorward.reach.private import FAMILIES
 from doorward.reach.question import Side
+from doorward.reach.twins import twins
 from doorward.reach.world import Bound, Component, World, numbers_in
 
 MOST_TRIED = 5_000
@@ -47,6 +48,7 @@ def candidates(
         if known is not None and known.vpc is not None and known.vpc not in near:
             continue
         members = component.members(id, Bound.UPPER) & scope
+        members |= twins(component, members)
         if members and not members & ~allowed:
             yield Named(GroupPeer(id), component.members(id, Bound.LOWER) & scope, EMPTY)
     if bits.bit_count() <= MOST_SINGLE:

@@ -15,6 +15,7 @@ from doorward.model.addresses import EVERYWHERE, INTERNET
 from doorward.model.intervals import EMPTY, Intervals, Span
 from doorward.model.rules import WIDE, AnyPeer, Direction, Group, GroupPeer, PrefixListPeer, Rule, Rules
 from doorward.model.services import ALL_SPAN
+from doorward.reach.twins import twins
 from doorward.reach.world import Bound, Cls, Component, World
 
 
@@ -206,10 +207,13 @@ class Policy:
         return _united(tuple(spans)) if spans else EMPTY
 
     def referenced(self, peer: GroupPeer) -> int:
-        """Private endpoints of a referenced group, as far as the reference reaches from this VPC."""
-        return self.component.members(peer.group, self.bound) & reference_scope(
-            self.component, self.vpc, self.direction
-        )
+        """Private endpoints of a referenced group, as far as the reference reaches from this VPC.
+
+        At most (upper bound) also those of other VPCs that have the address of one of them.
+        """
+        component = self.component
+        found = component.members(peer.group, self.bound) & reference_scope(component, self.vpc, self.direction)
+        return found if self.bound is Bound.LOWER else found | twins(component, found)
 
     def entries(self, peer: PrefixListPeer) -> Intervals:
         """Addresses of a prefix list; an unknown list is nothing (lower) or everything (upper)."""

@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from doorward.model.addresses import FAMILY_ALL, V4, V6, V6_SET, Family
+from doorward.model.addresses import FAMILY_ALL, INTERNET, V4, V6, V6_SET, Family
 from doorward.model.intervals import EMPTY, Intervals, Span, union
 from doorward.model.services import ALL_OF_FAMILY
 from doorward.reach import routes
@@ -18,6 +18,9 @@ from doorward.reach.border import arrivals, departures
 from doorward.reach.ends import Ends, accepts
 from doorward.reach.packet import Packet
 from doorward.reach.world import Bound, Cls, Component, World, numbers_in
+
+ANY_V6 = INTERNET & V6_SET
+"""As whom an IPv6 source may be seen behind a hop that is not looked into: another address, even of the estate."""
 
 
 class Sent(NamedTuple):
@@ -71,9 +74,11 @@ def sent(
     for piece in departures(component, cls, span, bound, ephemeral):
         services = Intervals([(piece.first, piece.last)])
         if addresses.first >= V6:
-            if led(piece.direct6) or led(piece.hidden):
-                first, last = component.span_of(endpoint)
-                found.append(Sent(services, Intervals([(first, last)]), first == last))
+            own = Intervals([component.span_of(endpoint)])
+            if led(piece.direct6):
+                found.append(Sent(services, own, own.size == 1))
+            if led(piece.hidden):
+                found.append(Sent(services, ANY_V6 | own, known=False))
             continue
         if led(piece.direct4):
             seen = public_addresses(component, endpoint, bound)
@@ -136,16 +141,24 @@ def _seen_index(
     name = ("seen", "index", bound, six)
     found = component.cache.get(name)
     if found is None:
-        found = component.cache[name] = _index_v6(component) if six else _index_v4(component, bound)
+        found = component.cache[name] = _index_v6(component, bound) if six else _index_v4(component, bound)
     return found  # type: ignore[return-value]  # the cache holds many kinds; this key only ever this one
 
 
-def _index_v6(component: Component) -> tuple[list[int], list[int], list[tuple[Intervals, int]]]:
+def _index_v6(component: Component, bound: Bound) -> tuple[list[int], list[int], list[tuple[Intervals, int]]]:
     split = bisect_left(component.starts, V6)
     numbers = [cls.number for cls in component.class_of[split:]]
     points = component.points - split
     wide = zip(component.wide, numbers[points:], strict=True)
-    return component.starts[split:], numbers[:points], [(Intervals([span]), one) for span, one in wide if span[0] >= V6]
+    broad = [(Intervals([span]), one) for span, one in wide if span[0] >= V6]
+    broad += [(ANY_V6, cls.number) for cls in component.classes if cls.bits6 and _masked_v6(component, cls, bound)]
+    return component.starts[split:], numbers[:points], broad
+
+
+def _masked_v6(component: Component, cls: Cls, bound: Bound) -> bool:
+    """Whether IPv6 traffic of a class may leave by a hop that is not looked into, and be seen as anybody's."""
+    out = routes.outward(component.world, cls.key.subnet, cls.key.vpc, bound)
+    return not out.hidden.isdisjoint(ANY_V6)
 
 
 def _index_v4(component: Component, bound: Bound) -> tuple[list[int], list[int], list[tuple[Intervals, int]]]:
@@ -200,6 +213,8 @@ def seen_by_class(component: Component, cls: Cls, bound: Bound) -> Intervals:
             spans.extend(span for span in (*interface.addresses, *interface.wide) if span[0] >= V6)
         if anywhere or _unknown_public(component, cls, bound):
             spans.extend((component.world.internet & V4).spans)
+        if cls.bits6 and _masked_v6(component, cls, bound):
+            spans.extend(ANY_V6.spans)
         found = component.cache[name] = Intervals(spans)
     assert isinstance(found, Intervals)
     return found

@@ -35,7 +35,10 @@ def hops(world: World, packet: Packet, ephemeral: Span = EPHEMERAL, *, answered:
         there = packet._replace(source=packet.source, way="departure")
         found = list(_departure(world, there, ephemeral, answered))
         arriving = packet._replace(source=OUTSIDE, source_address=seen, way="arrival")
-        return tuple(found) + tuple(_arrival(world, arriving, ephemeral, answered))
+        there_hops = list(_arrival(world, arriving, ephemeral, answered))
+        if any(hop.kind == "not-modelled" and not hop.answer for hop in found):
+            there_hops = [_doubted(hop) if hop.kind in _BY_ADDRESS else hop for hop in there_hops]
+        return (*found, *there_hops)
     return tuple(_balanced(world, packet, ephemeral, answered))
 
 
@@ -68,6 +71,10 @@ def _private(world: World, packet: Packet, ephemeral: Span, answered: bool) -> I
         yield route_hop(world, target, packet.source_address, source, answer=True)
         if back:
             yield acl_hop(world, source.subnet, False, packet.target_address, back, answer=True)
+
+
+_BY_ADDRESS = ("security-group", "network-acl")
+"""Hops that judge by the address of the source."""
 
 
 def _doubted(hop: Hop) -> Hop:
@@ -236,6 +243,10 @@ def _seen_as(world: World, packet: Packet) -> int:
 
 def _balanced(world: World, packet: Packet, ephemeral: Span, answered: bool) -> Iterator[Hop]:
     balancer = _balancer(world, packet.via or packet.source)
+    if packet.part == "loopback":
+        text = f"{packet.target} is registered behind {balancer}, which keeps the client's address: its own packets"
+        yield Hop("load-balancer", packet.via or "", f"{text} are not carried back to it", "no")
+        return
     if packet.part == "targets":
         text = f"what stands behind {balancer} is not known: {packet.target} has no targets in the input"
         yield Hop("unknown", packet.target, text, "unknown")

@@ -22,6 +22,7 @@ from doorward.reach.private import through_hidden
 from doorward.reach.public import public_addresses, seen_by_class, seen_by_component
 from doorward.reach.question import Question
 from doorward.reach.routes import uncertain
+from doorward.reach.twins import twins
 from doorward.reach.world import Bound, Component, World, numbers_in
 
 
@@ -59,7 +60,8 @@ class Change:
             return component.run(self.span)
         peer = self.peer
         if isinstance(peer, GroupPeer):
-            return component.members(peer.group, Bound.UPPER)
+            members = component.members(peer.group, Bound.UPPER)
+            return members | twins(component, members)
         if isinstance(peer, AnyPeer):
             return component.all
         return component.inside(self.addresses, Bound.UPPER)
