@@ -587,6 +587,111 @@ def listeners_unknown() -> tuple[Json, Json]:
     return estate, reach("internet:v4", "lb:front")
 
 
+def namesakes(must: str, group: str = "sg-b") -> tuple[Json, Json]:
+    """Two VPCs with the same CIDR, and in each an interface 10.0.0.5: a0, and b0 in group sg-b; a1 admits sg-b alone.
+
+    References are to "the private IP addresses" of the members (VPC, *Security group rules*), and AWS does not say
+    whether they tell two interfaces with one address apart: what a0 sends may be admitted.
+    """
+    estate = base()
+    add_transit(estate, "enable")
+    find(estate, "Vpcs", "vpc-b").update(
+        CidrBlock="10.0.0.0/24", CidrBlockAssociationSet=[{"CidrBlock": "10.0.0.0/24"}]
+    )
+    find(estate, "NetworkInterfaces", "eni-b0").update(
+        PrivateIpAddress="10.0.0.5", PrivateIpAddresses=[{"PrivateIpAddress": "10.0.0.5", "Primary": True}]
+    )
+    for name in ("eni-a0", "eni-a1"):
+        find(estate, "NetworkInterfaces", name)["Ipv6Addresses"] = []
+    rules = [permission("tcp", (443, 443), **reference(group))]
+    estate["SecurityGroups"].append(
+        {"GroupId": "sg-in", "GroupName": "in", "VpcId": "vpc-a", "IpPermissions": rules, "IpPermissionsEgress": []}
+    )
+    find(estate, "NetworkInterfaces", "eni-a1")["Groups"] = [{"GroupId": "sg-in", "GroupName": "in"}]
+    return estate, {"must": must, "from": "interface:eni-a0", "to": "interface:eni-a1", "service": "tcp/443"}
+
+
+def reached_as_a_namesake() -> tuple[Json, Json]:
+    """Cannot tell: only an interface of another VPC with the same address is in the group."""
+    return namesakes("reach")
+
+
+def kept_out_as_a_namesake() -> tuple[Json, Json]:
+    """Cannot tell: the same, asked the other way round."""
+    return namesakes("never-reach")
+
+
+def member_with_a_namesake() -> tuple[Json, Json]:
+    """Kept: a0 itself is in the group, whoever else has its address."""
+    return namesakes("reach", "sg-a")
+
+
+def rewritten_six(admitted: str) -> tuple[Json, Json]:
+    """An appliance takes the IPv6 traffic of VPC a out; b0 admits one network alone, in which a0 is not.
+
+    What is not looked into may rewrite the source (rule book §6), to an address of its own, too.
+    """
+    estate = base()
+    find(estate, "RouteTables", "rtb-a")["Routes"].append(
+        {"DestinationIpv6CidrBlock": "::/0", "State": "active", "Origin": "CreateRoute", "NetworkInterfaceId": "eni-a1"}
+    )
+    rules = [permission("tcp", (443, 443), Ipv6Ranges=[{"CidrIpv6": admitted}])]
+    find(estate, "SecurityGroups", "sg-b")["IpPermissions"] = rules
+    contract = {"must": "never-reach", "from": "interface:eni-a0", "to": "interface:eni-b0", "service": "tcp/443"}
+    return estate, contract
+
+
+def seen_as_anybody() -> tuple[Json, Json]:
+    """Cannot tell: b0 admits a network of the internet."""
+    return rewritten_six("2a00:1450::/32")
+
+
+def seen_as_the_appliance() -> tuple[Json, Json]:
+    """Cannot tell: b0 admits the appliance."""
+    return rewritten_six("2600:1f00:1:1::5/128")
+
+
+def nobody_left_out() -> tuple[Json, Json]:
+    """Kept: everybody is in "from", so that nobody else can arrive."""
+    everybody = ["0.0.0.0/0", "::/0"]
+    return base(), {"must": "only-from", "from": everybody, "to": "interface:eni-a0", "service": "tcp/443"}
+
+
+def target_is_client() -> tuple[Json, Json]:
+    """Broken: "If the request is routed to the same instance it was sent from, the connection times out" (ELB,
+    *Troubleshoot your Network Load Balancer*)."""
+    return balanced([permission()], [permission()]), reach("interface:eni-a1", "lb:front")
+
+
+def target_is_client_that_is_not_seen() -> tuple[Json, Json]:
+    """Kept: the balancer comes to its target under its own address (same page: "Disable client IP preservation")."""
+    estate, contract = target_is_client()
+    attribute = {"Key": "preserve_client_ip.enabled", "Value": "false"}
+    estate["TargetGroupAttributes"][estate["TargetGroups"][0]["TargetGroupArn"]] = {"Attributes": [attribute]}
+    return estate, contract
+
+
+def target_does_not_listen() -> tuple[Json, Json]:
+    """Broken: the target is a node of a balancer that listens on the health check's port alone.
+
+    The clients come by IPv6 and are not seen by a target of IPv4, so that only the balancer itself is judged.
+    """
+    estate = balanced([permission()], [permission()])
+    find(estate, "NetworkInterfaces", "eni-lb")["Ipv6Addresses"] = [{"Ipv6Address": "2600:1f00:1::9"}]
+    find(estate, "RouteTables", "rtb-a")["Routes"].append(
+        {"DestinationIpv6CidrBlock": "::/0", "GatewayId": "igw-a", "State": "active", "Origin": "CreateRoute"}
+    )
+    arn = f"{ARN}loadbalancer/app/inner/0456"
+    estate["LoadBalancers"].append(
+        {"LoadBalancerArn": arn, "LoadBalancerName": "inner", "Type": "application", "VpcId": "vpc-a"}
+    )
+    estate["Listeners"].append(
+        {"ListenerArn": f"{ARN}listener/app/inner/0456/1", "LoadBalancerArn": arn, "Port": 8080, "Protocol": "HTTP"}
+    )
+    find(estate, "NetworkInterfaces", "eni-a1")["Description"] = "ELB app/inner/0456"
+    return estate, reach("2a00:1450::/32", "lb:front")
+
+
 CORNERS: dict[str, tuple[Corner, str]] = {
     "reference over a peering that is not active": (reference_over_inactive_peering, "broken"),
     "reference over Regions": (reference_over_regions, "broken"),
@@ -627,5 +732,14 @@ CORNERS: dict[str, tuple[Corner, str]] = {
     "transit gateway, option of the gateway": (transit_option_of_gateway, "broken"),
     "balancer ends connections": (balancer_ends_connections, "kept"),
     "listeners not in the input": (listeners_unknown, "cannot-tell"),
+    "reached as a namesake": (reached_as_a_namesake, "cannot-tell"),
+    "kept out as a namesake": (kept_out_as_a_namesake, "cannot-tell"),
+    "member with a namesake": (member_with_a_namesake, "kept"),
+    "seen as anybody": (seen_as_anybody, "cannot-tell"),
+    "seen as the appliance": (seen_as_the_appliance, "cannot-tell"),
+    "nobody left out": (nobody_left_out, "kept"),
+    "target is the client": (target_is_client, "broken"),
+    "target is the client and not seen": (target_is_client_that_is_not_seen, "kept"),
+    "target does not listen": (target_does_not_listen, "broken"),
 }
 """Name → corner, and what AWS's documentation says of it (in the corner's docstring)."""

@@ -43,7 +43,7 @@ def unopened_behind(
             for cls in component.classes_in(to):
                 # A balancer behind a balancer accepts only what it listens on.
                 silent = (one.health | one.traffic) - accepts(world, cls, bound)
-                if cls.key.owner and silent:
+                if cls.key.owner and silent and _others(component, bits, to & cls.bits):
                     source, target = pick(component, bits, to & cls.bits)
                     packet = packet_between(component, source, component, target, silent.first)
                     yield packet._replace(via=cls.key.owner, part="listener")
@@ -56,6 +56,11 @@ def unopened_behind(
                 yield packet._replace(via=id, part="health-check" if part == "health-check" else "traffic")
             for cls in component.classes_in(to if one.preserved else 0):
                 yield from _clients(world, component, bits, to & cls.bits, one, sources, outside, question, bound)
+
+
+def _others(component: Component, nodes: int, to: int) -> bool:
+    """Whether a node sends to another interface than itself."""
+    return component.single(nodes | to) is None
 
 
 def _unregistered(world: World, id: str, services: Intervals) -> str | None:
@@ -104,6 +109,12 @@ def _clients(
         lack = lack - addresses
         if lack:
             yield Packet(OUTSIDE, lack.first, id, address, span[0], "balanced", one.balancer)
+        for number in numbers_in(_own_clients(component, to, sources)):
+            # "If the request is routed to the same instance it was sent from, the connection times out" (ELB,
+            # *Troubleshoot your Network Load Balancer*: NAT loopback).
+            itself, own = component.interface_of(number).id, component.span_of(number)[0]
+            yield Packet(itself, own, itself, own, span[0], "balanced", one.balancer, "loopback")
+            break
         for here, from_ in sources.items():
             left = from_ & here.v4 & ~(bits if here is component else 0)
             for number in numbers_in(left):
@@ -111,6 +122,15 @@ def _clients(
                 if client.id != id and not _seen(world, here, number, nodes, component, one, addresses, bound):
                     yield Packet(client.id, here.span_of(number)[0], id, address, span[0], "balanced", one.balancer)
                     break
+
+
+def _own_clients(component: Component, to: int, sources: Ends) -> int:
+    """Clients that are themselves among the targets, in the family in which they are registered."""
+    found = 0
+    for number in numbers_in(to):
+        family = component.v4 if component.v4 >> number & 1 else component.v6
+        found |= component.of_interface(component.interface_of(number).id) & family
+    return found & sources.get(component, 0)
 
 
 def _seen(
