@@ -161,3 +161,17 @@ class Change:
     error: str | None = None
     revert: str | None = None  # id of our own revert that made this call, when it is ours
     notes: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableRecord:
+    """A record of a call that could not be read: a value, so that it can be kept, counted and alarmed, never raised.
+
+    ``digest`` is the SHA-256 (hexadecimal) of the bytes as they came and ``size`` their number. The bytes themselves
+    are not kept: they are hostile, or secret, or both.
+    """
+
+    reason: str
+    digest: str
+    size: int
+    learned: datetime
