@@ -28,7 +28,8 @@ from doorward_lab.judge.ends import End
 
 PAST_THE_PEERING = (
     "a group stands for private addresses (EC2 User Guide, Security group rules): whether a reference between peered "
-    "VPCs matches IPv6 that comes by the internet instead of the peering, AWS does not say; the engine says no"
+    "VPCs matches IPv6 that comes by the internet instead of the peering, AWS does not say, nor whether an answer may "
+    "come by the internet to what went over the peering; the engine says no"
 )
 ASYMMETRIC = (
     "an egress-only gateway keeps the internet from beginning IPv6 connections (VPC User Guide): whether an answer "
@@ -84,8 +85,11 @@ class Engine:
         joined = any(one.active and set(one.vpcs) == {here.vpc, there.vpc} for one in self.estate.peerings.values())
         if here.vpc == there.vpc or not joined:
             return ""
-        route = lookup(self._world, here.subnet, here.vpc, parse_address(target.wire))
-        return PAST_THE_PEERING if route is not None and route.kind != "peering" else ""
+        ways = [
+            lookup(self._world, here.subnet, here.vpc, parse_address(target.wire)),
+            lookup(self._world, there.subnet, there.vpc, parse_address(source.wire)),
+        ]
+        return PAST_THE_PEERING if any(one is not None and one.kind != "peering" for one in ways) else ""
 
 
 def contracts(estate: Estate, asked: Iterable[Contract]) -> list[Fate]:
