@@ -2,7 +2,9 @@
 
 Each record is a message of a queue: an EventBridge envelope around one Authorize or Revoke of one rule, made by one of
 fifty sessions, in the shapes of today (answers with rules) and of 2023 (a Revoke without). Ids, addresses and times
-differ from record to record. The floor decodes the same bytes with msgspec into untyped objects and does nothing more.
+differ from record to record; changes are let go of in batches of 100. The floor
+decodes the same bytes with msgspec into untyped objects and does nothing more. Rates are medians over the wall clock; the
+best round tells what a machine that does nothing else would give.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from doorward.model.change import Change
 from doorward.readers.cloudtrail import read
 
 MUST, WISH = 10_000, 60_000
+BATCH = 100
+"""Changes held at a time, as by the daemon."""
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
 
@@ -76,10 +80,13 @@ def measure(count: int, rounds: int) -> dict[str, float]:
         for one in messages:
             bare(one)
         middle = time.perf_counter()
-        changes = [read(one, learned) for one in messages]
+        told = 0
+        for first in range(0, count, BATCH):
+            for change in [read(one, learned) for one in messages[first : first + BATCH]]:
+                told += isinstance(change, Change) and len(change.effects)
         end = time.perf_counter()
-        if not all(isinstance(one, Change) and len(one.effects) == 1 for one in changes):
-            raise SystemExit("a record was not read as one effect")
+        if told != count:
+            raise SystemExit(f"{count} records were read as {told} effects, expected one each")
         floors.append(count / (middle - start))
         reads.append(count / (end - middle))
     ratios = [read / floor for read, floor in zip(reads, floors, strict=True)]
@@ -88,6 +95,7 @@ def measure(count: int, rounds: int) -> dict[str, float]:
         "bytes_each": round(statistics.fmean(map(len, messages))),
         "floor_per_second": round(statistics.median(floors)),
         "read_per_second": round(statistics.median(reads)),
+        "read_per_second_best": round(max(reads)),
         "ratio": round(statistics.median(ratios), 3),
         "must": MUST,
         "wish": WISH,
