@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 
 from doorward.duty.deltas import Delta, DocumentDelta, MemberDelta, RuleDelta
 from doorward.duty.inverse import Inverse
+from doorward.duty.ports import Forecast
 from doorward.duty.rules import content_of, show_content
 from doorward.model.change import Change
 from doorward.model.verdict import FlowDiff, Outcome
@@ -80,6 +81,8 @@ class Cause:
     flows: FlowDiff | None = None
     compared: int = 0
     """How many of its changes the flows are of; -n: asked for n."""
+    forecast: tuple[str, Forecast] | None = None
+    """(id of the inverse, what it would do)."""
     told: AlertBody | None = None
     acknowledged: str = ""
     resolved: bool = False

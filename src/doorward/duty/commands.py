@@ -94,11 +94,14 @@ class ResolveAlert:
 
 @dataclass(frozen=True, slots=True)
 class CompareFlows:
-    """Work out which flows a cause's changes lost and gained (slow): answer with ``FlowsCompared``. ``forward`` are its
-    changes' ids; compare the estate without them (its inverse taken) with the estate now."""
+    """Work out (it may be slow) which flows a cause's changes lost and gained when they were made, from the ledger's
+    documents before the first and after the last of them, and what its inverse would do now: answer with
+    ``FlowsCompared``."""
 
     cause: str
     undo: Inverse
+    first: datetime
+    last: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,12 +151,17 @@ class Desk:
         ]
         return min(times, default=None)
 
-    def compared(self, id: str, flows: FlowDiff, now: datetime) -> list[Command]:
-        """The flows of a cause are known."""
+    def compared(self, id: str, undo: str, flows: FlowDiff, forecast: Forecast, now: datetime) -> list[Command]:
+        """The flows of a cause, and what its inverse would do, are known."""
         cause = self.causes.get(id)
         if cause is None:
             return []
         cause.flows = flows
+        cause.forecast = (undo, forecast)
+        if undo != inverse(cause.ordered(), self.state).id:
+            cause.compared = 0  # things have changed since: once more
+            self.busy[cause.id] = cause
+            return self._compare(cause)
         cause.compared = abs(cause.compared)
         self.busy[cause.id] = cause
         return self._say(cause, now) if cause.broken or cause.compared == len(cause.changes) else []
@@ -168,7 +173,7 @@ class Desk:
                 cause.compared = number
             return []
         cause.compared = -number
-        return [CompareFlows(cause.id, inverse(cause.ordered(), self.state))]
+        return [CompareFlows(cause.id, inverse(cause.ordered(), self.state), cause.first, cause.last)]
 
     def _say(self, cause: Cause, now: datetime) -> list[Command]:
         told = cause.told
@@ -225,7 +230,8 @@ class Desk:
             fingerprint("cause", cause.id), level, severity, what, now, cause.id, who,
             tuple(change.id for change, _, _ in cause.changes[:MOST_LINES]),
             tuple(sorted({authority for _, _, authority in cause.changes})), contracts,
-            (*diff[:MOST_LINES], *more), cause.flows, undo, "refused" if permit.refused else permit.mode, permit.reasons,
+            (*diff[:MOST_LINES], *more), cause.flows, undo, "refused" if permit.refused else permit.mode,
+            permit.reasons,
         )  # fmt: skip
 
     def _touched(self, name: str, before: Outcome) -> Touched:
@@ -234,11 +240,18 @@ class Desk:
 
     # --- reverts ------------------------------------------------------------------------------------------------
 
-    def _undo(self, cause: Cause, now: datetime) -> tuple[Inverse | None, Forecast | None, Permit]:
+    def _undo(
+        self, cause: Cause, now: datetime, *, work: bool = False
+    ) -> tuple[Inverse | None, Forecast | None, Permit]:
+        """The inverse as things are now; its forecast where that is known, or, with ``work``, worked out here."""
         if len(cause.changes) > MOST_CHANGES:
             return None, None, Permit("propose", True, (f"{len(cause.changes)} changes: too many to undo as one",))
         undo = inverse(cause.ordered(), self.state)
-        forecast = self.judge.forecast(self.state, undo.steps)
+        forecast = cause.forecast[1] if cause.forecast is not None and cause.forecast[0] == undo.id else None
+        if forecast is None and work:
+            forecast = self.judge.forecast(self.state, undo.steps)
+        if forecast is None:
+            return undo, None, Permit("propose", False, ("what it would do is being worked out",))
         known = cause.flows if cause.compared == len(cause.changes) else None
         permit = self.guard.permit(
             undo, forecast, known, [cause.actor], [one[2] for one in cause.changes], self._wanted(cause), self.policy,
@@ -276,7 +289,7 @@ class Desk:
         if known is None:
             return [note(f"no such revert is proposed (any more); {by} said yes to it")]
         _, cause = known
-        undo, forecast, permit = self._undo(cause, now)
+        undo, forecast, permit = self._undo(cause, now, work=True)
         assert undo is not None and forecast is not None
         if undo.id != id:
             return [

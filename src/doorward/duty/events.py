@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 from doorward.duty.approval import Approval
 from doorward.duty.maintenance import Window
+from doorward.duty.ports import Forecast
 from doorward.model.change import Change, Key, Kind, Place
 from doorward.model.verdict import FlowDiff
 
@@ -140,10 +141,13 @@ class QueueRead:
 
 @dataclass(frozen=True, slots=True)
 class FlowsCompared:
-    """The answer to ``CompareFlows``."""
+    """The answer to ``CompareFlows``: what the changes lost and gained when they were made, and what ``undo`` (its id)
+    would do now (``Judge.forecast``)."""
 
     cause: str
+    undo: str
     flows: FlowDiff
+    forecast: Forecast
     at: datetime
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from doorward.contracts.check import check
+from doorward.contracts.check import verdict as explained
 from doorward.contracts.contract import Contract
 from doorward.contracts.gate import gate
 from doorward.contracts.selectors import Matcher
@@ -147,7 +147,8 @@ class EngineJudge:
         declared = [one for one in self._declared if one.name == contract]
         if engine is None or not declared:
             return "it was not judged yet"
-        verdict = check(declared, engine.estate, repair=False).verdicts[0]
+        watched = engine.watched[contract]
+        verdict = explained(engine.world, declared[0], watched.question, watched.finding)
         reasons = "; ".join(reason.text for reason in verdict.reasons)
         witness = "" if verdict.witness is None else f"{verdict.witness.text}: "
         return f"{witness}{reasons}" or "it is kept"
