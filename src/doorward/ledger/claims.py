@@ -44,9 +44,8 @@ def offer(database: Database, queue: str, items: Mapping[str, object]) -> int:
     insert = sqlite.insert if database.sqlite else postgresql.insert
     with database.writing() as connection:
         now = _now(connection)
-        new = 0
-        for number, (id, payload) in enumerate(items.items()):
-            row = {
+        rows = [
+            {
                 "queue": queue,
                 "id": id,
                 "payload": codec.canonical(codec.plain({"": payload})[""]).decode(),
@@ -56,7 +55,12 @@ def offer(database: Database, queue: str, items: Mapping[str, object]) -> int:
                 "free": now,
                 "attempts": 0,
             }
-            new += connection.execute(insert(_TABLE).values(row).on_conflict_do_nothing()).rowcount
+            for number, (id, payload) in enumerate(items.items())
+        ]
+        new = 0
+        for start in range(0, len(rows), 500):
+            statement = insert(_TABLE).values(rows[start : start + 500]).on_conflict_do_nothing()
+            new += len(connection.execute(statement.returning(_TABLE.c.id)).all())
         return new
 
 

@@ -161,6 +161,8 @@ def terms_of(kind: str, who: str, about: Iterable[str]) -> tuple[int, ...]:
 def seal(entry: Entry) -> Sealed:
     """Everything of an entry's row but its place. Raises `InvalidInput` for what cannot be written exactly."""
     body: object = entry.body
+    if not entry.kind or not entry.kind.isprintable():
+        raise InvalidInput(f"expected a word as an entry's kind, got {entry.kind[:50]!r}")
     if isinstance(body, Change):
         body = codec.body_of(body)
     else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -67,6 +67,10 @@ class Database:
 
     def migrate(self) -> None:
         """Make or renew the schema where needed. Raises `LedgerNewer` for one that a newer Doorward made."""
+        if self.sqlite:
+            # A new file is its owner's alone; the log beside it takes after it. A bad folder is SQLite's to tell.
+            with suppress(OSError):
+                os.close(os.open(str(self.url.database), os.O_RDWR | os.O_CREAT, 0o600))
         with self.translated(), self.engine.connect() as connection:
             if self._version(connection) == HEAD:
                 return

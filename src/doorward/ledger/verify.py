@@ -28,6 +28,8 @@ Kind: TypeAlias = Literal[
 ]  # fmt: skip
 Progress: TypeAlias = Callable[[int, int], None]
 PAGE = 1000
+FEW = 30
+"""Of so many bad entries we find out which have changed places; when there are more, that is not the point."""
 MOST = 100
 """So many problems are told; the first ones are what matters."""
 
@@ -111,15 +113,16 @@ class _Walk:
             else:
                 self.bad.append((row.seq, digest, stored))
         try:
-            self._columns(row)
+            self._columns(row, known=not self.bad or self.bad[-1][0] != row.seq)
         except LedgerBroken as error:
-            self.found(row.seq, "altered", f"entry {row.seq}: {error.message}")
+            if not self.bad or self.bad[-1][0] != row.seq:
+                self.found(row.seq, "altered", f"entry {row.seq}: {error.message}")
         return stored
 
-    def _columns(self, row: Any) -> None:
+    def _columns(self, row: Any, *, known: bool) -> None:
         entry = unseal(row.sealed)
         told = (entry.kind, column_key(entry.key), micros(entry.at), micros(entry.learned))
-        if told != (row.kind, row.key, row.at, row.learned):
+        if known and told != (row.kind, row.key, row.at, row.learned):
             self.found(row.seq, "column", f"entry {row.seq}: its columns do not say what its sealed text says")
         for term in terms_of(entry.kind, entry.who, entry.about):
             self.terms += 1
@@ -132,28 +135,24 @@ class _Walk:
 
     def _explain(self) -> None:
         """Tell entries that changed places from such that were altered."""
-        places = [seq for seq, _, _ in self.bad[:MOST]]
-        for seq, digest, stored in self.bad[:MOST]:
-            origin = next((other for other in places if other != seq and self._stood(other, digest, stored)), None)
+        some, table = self.bad[:FEW], schema.entry.c
+        places = {seq for seq, _, _ in some}
+        around = sa.select(table.seq, table.hash).where(table.seq.in_(places | {seq - 1 for seq in places}))
+        hashes = {row.seq: bytes(row.hash) for row in self.connection.execute(around)} if places else {}
+        hashes[self.head.base_seq] = bytes(self.head.base_hash)
+        held = {stored for _, _, stored in some}
+        for seq, digest, _ in self.bad[:MOST]:
+            origin = None
+            if len(some) == len(self.bad):
+                # Was this text once another of the places? Then its hash, linked there, is one that we still hold.
+                befores = {other: {*held, hashes.get(other - 1, b"")} for other in places - {seq}}
+                origin = next(
+                    (o for o, all in befores.items() if any(link(one, o, digest) in held for one in all)), None
+                )
             if origin is not None:
                 self.found(seq, "reordered", f"entry {seq} holds what was written as entry {origin}")
             else:
                 self.found(seq, "altered", f"entry {seq} is not what was written, or not where it was written")
-
-    def _stood(self, place: int, digest: bytes, stored: bytes) -> bool:
-        """Whether this text was once the entry `place`: its hash, linked there, is one that we hold."""
-        table = schema.entry.c
-        rows = dict(
-            self.connection.execute(
-                sa.select(table.seq, table.hash).where(table.seq.in_((place - 1, place)))
-            ).all()
-        )  # fmt: skip
-        if place - 1 == self.head.base_seq:
-            rows[place - 1] = self.head.base_hash
-        befores = [bytes(rows[place - 1])] if place - 1 in rows else []
-        befores += [hash for _, _, hash in self.bad[:MOST]]
-        held = {stored, bytes(rows.get(place, b""))} | {hash for _, _, hash in self.bad[:MOST]}
-        return any(link(before, place, digest) in held for before in befores)
 
     def anchors(self, anchors: Sequence[Anchor]) -> None:
         """Heads that were noted outside are still on the chain."""
