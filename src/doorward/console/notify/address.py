@@ -198,7 +198,7 @@ class Guard:
             return [], f"no answer within {seconds:.1f} s"
 
     def connect(self, host: str, port: int, deadline: Deadline, *, clear: bool = False) -> socket.socket:
-        """A connection to one of the judged addresses. `NotDelivered` as by `addresses`, and passing if none answers."""
+        """A connection to one of the judged addresses. `NotDelivered` as by `addresses`, passing if none answers."""
         problems = []
         for address in self.addresses(host, port, deadline, clear=clear):
             family = socket.AF_INET6 if ":" in address else socket.AF_INET

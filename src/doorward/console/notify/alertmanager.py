@@ -121,7 +121,7 @@ def labels(notice: Notice, severity: str) -> dict[str, str]:
     return {name: shorten(one_line(value), 500) for name, value in found.items() if one_line(value)}
 
 
-def annotations(notice: Notice) -> dict[str, str]:
+def _annotations(notice: Notice) -> dict[str, str]:
     """What a person reads; no identity."""
     found = {
         "summary": shorten(one_line(notice.title), 1000),

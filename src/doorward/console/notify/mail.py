@@ -90,7 +90,7 @@ class Mail:
         if code:
             words = _words(error)
             return NotDelivered(f"SMTP {code}" + (f": {safe(words, secrets)}" if words else ""),
-                                passing=400 <= code < 500, where=self.name,
+                                passing=not 500 <= code < 600, where=self.name,
                                 hint="check user and password" if code in (530, 534, 535) else None)  # fmt: skip
         if isinstance(error, smtplib.SMTPNotSupportedError):
             return NotDelivered("the server does not offer what is needed (STARTTLS or AUTH)", passing=False,

@@ -2,8 +2,8 @@
 
 Sources: "Sending messages using incoming webhooks", "Block Kit" (header ≤ 150, section ≤ 3,000, field ≤ 2,000
 characters, ≤ 10 fields, ≤ 10 context elements, ≤ 50 blocks), "Formatting message text" (escape & < >), and
-slackapi/bolt-js#2509 (all blocks together ≤ about 13,000 characters, undocumented: msg_blocks_too_long). Others than Slack show only ``text``, so
-it says all that matters. A webhook's URL is itself the secret.
+slackapi/bolt-js#2509 (all blocks together ≤ about 13,000 characters, undocumented: msg_blocks_too_long). Others than
+Slack show only ``text``, so it says all that matters. A webhook's URL is itself the secret.
 
 Slack has no key against repetition: when an answer is lost on the way back, the retry may show a message twice.
 """
