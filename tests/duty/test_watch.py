@@ -22,11 +22,11 @@ from doorward.duty.events import (
     RevertApproved,
     SnapshotRead,
 )
-from doorward.duty.inverse import AclEntryBack, Authorize, Modify, Revoke, SetGroups
 from doorward.duty.maintenance import Window
 from doorward.duty.policy import Policy
 from doorward.duty.rules import content_of
 from doorward.model.change import Ask, Member, Put, RuleAdded, RuleFact, RuleRemoved, RuleSet, Who
+from doorward.model.revert import AclEntryBack, Authorize, Modify, Revoke, SetGroups
 from doorward.model.verdict import Outcome
 from tests.duty.histories import PLACE, when
 from tests.duty.town import (
@@ -236,7 +236,7 @@ def test_an_acl_entry_is_undone_alone() -> None:
 
 
 def test_what_an_event_does_not_tell_is_asked_for_and_nothing_is_kept_meanwhile() -> None:
-    """Ask on the ACL: what it can block cannot be told, what groups shut anyway is kept; the describe brings all back."""
+    """Ask on the ACL: what it can block cannot be told, what groups shut anyway is kept; the answer mends it."""
     made = watcher()
     found = made.handle(seen(change("e1", 10, Ask(ACL, "its entries")), at=12))
     assert {"people-can-log-in": "cannot-tell", "web-reaches-db": "cannot-tell", "db-stays-private": "kept"} == dict(

@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from doorward.duty.approval import Approval
 from doorward.duty.maintenance import Window
 from doorward.duty.ports import Forecast
 from doorward.model.change import Change, Key, Kind, Place
+from doorward.model.revert import RevertState
 from doorward.model.verdict import FlowDiff
 
 
@@ -88,15 +89,12 @@ class MaintenanceClosed:
     by: str = ""
 
 
-Progress: TypeAlias = Literal["started", "step", "done", "partial", "failed", "held", "compensated"]
-
-
 @dataclass(frozen=True, slots=True)
 class RevertProgressed:
-    """What ``remedy`` says of a revert. ``partial`` is a state that stays until somebody ends it."""
+    """What ``remedy`` says of a revert. ``partial`` is an alarm until somebody ends it."""
 
     id: str
-    progress: Progress
+    progress: RevertState
     at: datetime
     text: str = ""
     left: tuple[str, ...] = ()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from doorward.duty.inverse import AclEntryBack, Authorize, Modify, Revoke, RouteBack, SetGroups, Step
+from doorward.duty.inverse import Step
 from doorward.duty.rules import Content, content_of, content_of_rule, engine_rule
 from doorward.duty.state import State
 from doorward.model.change import Key
 from doorward.model.estate import Estate
 from doorward.model.plan import Step as PlanStep
+from doorward.model.revert import AclEntryBack, Authorize, Modify, PrefixEntriesBack, Revoke, RouteBack, SetGroups
 from doorward.model.rules import Rule
 
 
@@ -45,12 +46,27 @@ def after_steps(
             case RouteBack(key, (field, value), _, back_route):
                 document = documents.setdefault(key, dict(state.document(key) or {}))
                 document["Routes"] = _replaced(document.get("Routes"), {field: value}, back_route)
+            case PrefixEntriesBack(key, _, add, remove):
+                document = documents.setdefault(key, dict(state.document(key) or {}))
+                gone = {cidr for cidr, _ in (*add, *remove)}
+                listed = document.get("Entries")
+                left_entries = [
+                    one
+                    for one in (listed if isinstance(listed, list | tuple) else ())
+                    if not (isinstance(one, Mapping) and one.get("Cidr") in gone)
+                ]
+                document["Entries"] = [*left_entries, *({"Cidr": cidr, "Description": said} for cidr, said in add)]
     made = replace(estate, groups=groups, interfaces=interfaces)
     if not documents:
         return made
     built = build((key, documents.get(key, document)) for key, document in state.documents())
     return replace(
-        made, acls={**made.acls, **{key.id: built.acls[key.id] for key in documents if key.id in built.acls}},
+        made,
+        prefix_lists={
+            **made.prefix_lists,
+            **{key.id: built.prefix_lists[key.id] for key in documents if key.id in built.prefix_lists},
+        },
+        acls={**made.acls, **{key.id: built.acls[key.id] for key in documents if key.id in built.acls}},
         route_tables={
             **made.route_tables,
             **{key.id: built.route_tables[key.id] for key in documents if key.id in built.route_tables},

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-from doorward.duty.inverse import Authorize, Inverse, Modify, Revoke, SetGroups, Step, key_of
+from doorward.duty.inverse import Inverse, Step
 from doorward.duty.policy import Mode, Policy
 from doorward.duty.ports import Forecast
 from doorward.duty.rules import content_of
 from doorward.model.change import Change, Member, RuleAdded, RuleRemoved, RuleSet
 from doorward.model.intervals import Intervals
+from doorward.model.revert import Authorize, Modify, Revoke, SetGroups, key_of
 from doorward.model.verdict import Flow, FlowDiff, Outcome
 
 MODES: tuple[Mode, ...] = ("propose", "approve", "automatic")

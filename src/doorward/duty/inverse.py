@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from doorward.duty.deltas import Delta, DocumentDelta, MemberDelta, RuleDelta
 from doorward.duty.document import Document, member_groups
@@ -19,65 +19,19 @@ from doorward.duty.group import GroupRules
 from doorward.duty.rules import Content, content_of, rules_of, show_content
 from doorward.duty.state import State
 from doorward.model.change import Key, RuleFact
+from doorward.model.revert import (
+    AclEntryBack,
+    Act,
+    Authorize,
+    Modify,
+    PrefixEntriesBack,
+    Revoke,
+    RouteBack,
+    SetGroups,
+    key_of,
+)
 
-
-@dataclass(frozen=True, slots=True)
-class Authorize:
-    """Put a rule back. It gets a new id: whoever manages it by id (Terraform) has to import that."""
-
-    group: Key
-    rule: RuleFact
-
-
-@dataclass(frozen=True, slots=True)
-class Revoke:
-    """Remove one rule, by its id where that is known (``rule.id``), else exactly this content."""
-
-    group: Key
-    rule: RuleFact
-
-
-@dataclass(frozen=True, slots=True)
-class Modify:
-    """Change one rule back in place (ModifySecurityGroupRules): same id, no gap."""
-
-    group: Key
-    id: str
-    now: RuleFact
-    back: RuleFact
-
-
-@dataclass(frozen=True, slots=True)
-class SetGroups:
-    """Put an interface back into exactly these groups."""
-
-    interface: Key
-    now: tuple[str, ...]
-    back: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AclEntryBack:
-    """Put one numbered entry of a network ACL back: ``now`` None creates, ``back`` None deletes, else replaces."""
-
-    acl: Key
-    number: int
-    egress: bool
-    now: Mapping[str, object] | None
-    back: Mapping[str, object] | None
-
-
-@dataclass(frozen=True, slots=True)
-class RouteBack:
-    """Put one route back, likewise. ``destination`` is the field that names it and its value."""
-
-    table: Key
-    destination: tuple[str, str]
-    now: Mapping[str, object] | None
-    back: Mapping[str, object] | None
-
-
-Step: TypeAlias = Authorize | Revoke | Modify | SetGroups | AclEntryBack | RouteBack
+Step: TypeAlias = Act
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +91,10 @@ def _rank(step: Step) -> int:
             return 3 if back is None else 1
         case Modify():
             return 1
-        case SetGroups():
+        case SetGroups() | PrefixEntriesBack():
             return 2
         case Revoke():
             return 4
-
-
-def key_of(step: Step) -> Key:
-    """The document that a step changes."""
-    match step:
-        case Authorize(group=key) | Revoke(group=key) | Modify(group=key):
-            return key
-        case SetGroups(interface=key) | AclEntryBack(acl=key) | RouteBack(table=key):
-            return key
 
 
 def _net(deltas: Iterable[Delta]) -> list[Delta]:
@@ -276,7 +221,7 @@ def _document(delta: DocumentDelta, state: State, steps: list[Step], held: list[
             return  # names and tags
     if not delta.sure:
         held.append(Held(key, "what the change did is not known for certain"))
-    elif key.kind not in ("acl", "route-table") or delta.before is None or delta.after is None:
+    elif key.kind not in ("acl", "route-table", "prefix-list") or delta.before is None or delta.after is None:
         done = "made" if delta.before is None else "deleted" if delta.after is None else "changed"
         held.append(Held(key, f"was {done}: undoing that is not done here"))
     else:
@@ -284,6 +229,9 @@ def _document(delta: DocumentDelta, state: State, steps: list[Step], held: list[
         assert isinstance(known, Document)
         if known.unsure or known.gone:
             held.append(Held(key, "it does not exist any more" if known.gone else "it is not known for certain"))
+            return
+        if key.kind == "prefix-list":
+            _listed(key, delta.before, delta.after, known.document() or {}, steps, held)
             return
         pick = _entries if key.kind == "acl" else _routes
         was, left, now = (pick(one) for one in (delta.before, delta.after, known.document() or {}))
@@ -294,6 +242,27 @@ def _document(delta: DocumentDelta, state: State, steps: list[Step], held: list[
                 held.append(Held(key, f"{_show(name)} was changed since"))
                 continue
             steps.append(_numbered(key, name, left.get(name), was.get(name)))
+
+
+def _listed(
+    key: Key, before: Mapping[str, object], after: Mapping[str, object], now: Mapping[str, object],
+    steps: list[Step], held: list[Held],
+) -> None:  # fmt: skip
+    """Entries of a prefix list, each on its own; one call, as the API knows the list's version."""
+    was, left, there = (
+        {str(one.get("Cidr")): str(one.get("Description") or "") for one in _dicts(side.get("Entries"))}
+        for side in (before, after, now)
+    )
+    changed = [cidr for cidr in {**was, **left} if was.get(cidr) != left.get(cidr)]
+    held += (Held(key, f"entry {cidr} was changed since") for cidr in changed if there.get(cidr) != left.get(cidr))
+    mine = [cidr for cidr in changed if there.get(cidr) == left.get(cidr)]
+    version = now.get("Version")
+    if mine and not isinstance(version, int):
+        held.append(Held(key, "its version is not known"))
+    elif mine:
+        add = tuple((cidr, was[cidr]) for cidr in mine if cidr in was)
+        remove = tuple((cidr, left[cidr]) for cidr in mine if cidr in left and cidr not in was)
+        steps.append(PrefixEntriesBack(key, cast("int", version), add, remove))
 
 
 def _numbered(

@@ -56,6 +56,7 @@ from doorward.duty.ports import Judge
 from doorward.duty.rules import Content
 from doorward.duty.state import NO_EVENT, Move, State
 from doorward.model.change import Change, Key, Place
+from doorward.model.revert import ENDED
 from doorward.model.verdict import Outcome
 from doorward.reach.watch import Flip
 
@@ -309,7 +310,7 @@ class Watcher:
         left = f"; left: {', '.join(event.left)}" if event.left else ""
         found: list[Command] = [Record(Noted(f"revert-{event.progress}", event.id, f"{event.text}{left}"), event.at)]
         known = self.desk.started.get(event.id)
-        if known is None or event.progress in ("started", "step"):
+        if known is None or event.progress not in ENDED:
             return found
         found.append(Describe(known.groups, "after a revert"))
         if event.progress == "done":
