@@ -692,6 +692,62 @@ def target_does_not_listen() -> tuple[Json, Json]:
     return estate, reach("2a00:1450::/32", "lb:front")
 
 
+def outside_to_outside() -> tuple[Json, Json]:
+    """Cannot tell: neither side has an interface, so that there is nobody to judge (rule book §5)."""
+    return base(), reach("internet:v4", "172.16.0.0/12")
+
+
+def six_behind_a_balancer(preserved: str = "true") -> Json:
+    """The balancer of ``balanced`` takes both families; its target is registered by its IPv6 address.
+
+    A client of the target's family is seen by it, one of the other family is not (ELB, *Edit target group attributes
+    for your Network Load Balancer*: table of client IP preservation).
+    """
+    rules = [permission("tcp", (8080, 8080)), permission("tcp", (8443, 8443), Ipv6Ranges=[{"CidrIpv6": "2a00::/16"}])]
+    estate = balanced([permission()], rules)
+    find(estate, "NetworkInterfaces", "eni-lb")["Ipv6Addresses"] = [{"Ipv6Address": "2600:1f00:1::9"}]
+    find(estate, "RouteTables", "rtb-a")["Routes"].append(
+        {"DestinationIpv6CidrBlock": "::/0", "GatewayId": "igw-a", "State": "active", "Origin": "CreateRoute"}
+    )
+    group = estate["TargetGroups"][0]
+    group.update(TargetType="ip", IpAddressType="ipv6")
+    described = [{"Target": {"Id": "2600:1f00:1:1::5", "Port": 8443}, "TargetHealth": {"State": "healthy"}}]
+    estate["TargetHealth"][group["TargetGroupArn"]] = {"TargetHealthDescriptions": described}
+    attribute = {"Key": "preserve_client_ip.enabled", "Value": preserved}
+    estate["TargetGroupAttributes"][group["TargetGroupArn"]] = {"Attributes": [attribute]}
+    return estate
+
+
+def six_admitted() -> tuple[Json, Json]:
+    """Kept: the target admits the clients' network."""
+    return six_behind_a_balancer(), reach("2a00:1450::/32", "lb:front")
+
+
+def six_not_admitted() -> tuple[Json, Json]:
+    """Broken: the target does not admit the clients' network."""
+    return six_behind_a_balancer(), reach("2c00:1450::/32", "lb:front")
+
+
+def four_to_six() -> tuple[Json, Json]:
+    """Broken: clients of IPv4 come from the balancer's own address, which the target does not admit."""
+    return six_behind_a_balancer(), reach("8.8.8.0/24", "lb:front")
+
+
+def six_to_four() -> tuple[Json, Json]:
+    """Kept: no packet of an IPv6 client comes to a target of IPv4, whatever it admits."""
+    estate = balanced([permission()], [permission()])
+    find(estate, "NetworkInterfaces", "eni-lb")["Ipv6Addresses"] = [{"Ipv6Address": "2600:1f00:1::9"}]
+    find(estate, "NetworkInterfaces", "eni-a1")["Ipv6Addresses"] = []
+    return estate, {"must": "never-reach", "from": "::/0", "to": "interface:eni-a1", "service": "tcp/8443"}
+
+
+def no_family_for_the_target() -> tuple[Json, Json]:
+    """Broken: the balancer has no address of the target's family."""
+    estate = six_behind_a_balancer()
+    find(estate, "NetworkInterfaces", "eni-lb")["Ipv6Addresses"] = []
+    return estate, reach("8.8.8.0/24", "lb:front")
+
+
 CORNERS: dict[str, tuple[Corner, str]] = {
     "reference over a peering that is not active": (reference_over_inactive_peering, "broken"),
     "reference over Regions": (reference_over_regions, "broken"),
@@ -741,5 +797,11 @@ CORNERS: dict[str, tuple[Corner, str]] = {
     "target is the client": (target_is_client, "broken"),
     "target is the client and not seen": (target_is_client_that_is_not_seen, "kept"),
     "target does not listen": (target_does_not_listen, "broken"),
+    "outside to outside": (outside_to_outside, "cannot-tell"),
+    "six behind a balancer, admitted": (six_admitted, "kept"),
+    "six behind a balancer, not admitted": (six_not_admitted, "broken"),
+    "four to six": (four_to_six, "broken"),
+    "six to four": (six_to_four, "kept"),
+    "no family for the target": (no_family_for_the_target, "broken"),
 }
 """Name → corner, and what AWS's documentation says of it (in the corner's docstring)."""

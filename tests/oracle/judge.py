@@ -386,6 +386,14 @@ class Judge:
             if any(self.wanted(one) for one in listener_services(listener))
         )
 
+    def translated(self, lb: str, family: int) -> bool:
+        """Does a client come by the other family than the target's? Then the target sees the node's own address."""
+        other, held = 10 - family, nodes(self.world, lb)
+        ends = [(node, d) for node in held for d in self.own(self.world.nics[node].blocks, other)]
+        inside_ = any(self.own(blocks, other) for source, blocks in self.sources.nics.items() if source not in held)
+        named = any(self.addressable(node, d) for node, d in ends)
+        return (bool(ends) and inside_) or (named and any(one.family == other for one in self.sources.outside))
+
     def registered(self, groups: list[Json]) -> bool:
         """A listener without any registered target cannot be told; one that forwards nothing needs none."""
         known = [targets(self.world, one) for one in groups]
@@ -406,7 +414,7 @@ class Judge:
             port = int(target.get("Port") or group["Port"])
             health = group.get("HealthCheckPort", "traffic-port")
             traffic = [Service(v.protocol, port) for v in listener_services(listener) if self.wanted(v)]
-            wanted = [] if kept else list(traffic)
+            wanted = [] if kept and not self.translated(lb, held[1].family) else list(traffic)
             if group.get("HealthCheckEnabled", True):
                 wanted.append(Service(TCP, port if health == "traffic-port" else int(health)))
             for node in nodes(world, lb):

@@ -356,8 +356,8 @@ def balancer(draw: Draw, vpc: str, kind: str) -> None:
     for subnet in draw.some(subnets, 1, 2):
         more: Json = {"InterfaceType": "network_load_balancer"} if kind == "network" else {"RequesterId": "amazon-elb"}
         made = interface(draw, subnet, own, Description=f"ELB {path}", public=public, **more)
-        if made and kind == "network":
-            made["Ipv6Addresses"] = []
+        if made and kind == "network" and draw.count % 3:
+            made["Ipv6Addresses"] = []  # two in three; some balancers take both families ("dualstack")
         if made:
             made.pop("Ipv4Prefixes", None)
     draw.estate["LoadBalancers"].append(
@@ -418,6 +418,9 @@ def target_group(draw: Draw, vpc: str, balancer_arn: str, protocol: str, nics: l
         }
     )
     ids = instances if kind == "instance" else [one["PrivateIpAddress"] for one in nics]
+    if kind == "ip" and not draw.count % 2 and all(one["Ipv6Addresses"] for one in nics):
+        ids = [one["Ipv6Addresses"][0]["Ipv6Address"] for one in nics]
+        draw.all("TargetGroups")[-1]["IpAddressType"] = "ipv6"
     if kind == "ip" and draw.odds(0.05):
         ids = [*ids, "10.0.0.40"]
     chosen = draw.some(ids, 0 if draw.odds(0.1) else 1, 2) if ids else []

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from doorward.model.addresses import FAMILY_ALL, INTERNET, parse_address
+from doorward.model.addresses import FAMILY_ALL, INTERNET, Family, parse_address
 from doorward.model.estate import LoadBalancer, Target, TargetGroup
 from doorward.model.intervals import EMPTY, Intervals, Span
 from doorward.model.rules import GroupPeer
@@ -161,6 +161,11 @@ def target_endpoints(component: Component, one: Behind) -> int:
     return found
 
 
+def family_of(component: Component, endpoint: int) -> Family:
+    """The family of an endpoint."""
+    return 4 if component.v4 >> endpoint & 1 else 6
+
+
 def preserved_targets(world: World) -> dict[str, list[Behind]]:
     """Interface id → registrations through which clients' own packets come to it."""
     found = world.cache.get("preserved targets")
@@ -213,7 +218,7 @@ def _carried(
     for span in traffic.spans:
         if not _nodes_send(component, nodes[component], to, span, bound):
             continue
-        bits, addresses = admitted_clients(component, cls, balancer, span, bound)
+        bits, addresses = admitted_clients(component, cls, balancer, span, bound, family_of(component, target))
         for here, from_, nodes_bits in pairs(sources, nodes):
             own = from_ & bits if here is component else 0
             for flow in flows(here, own, nodes_bits, listened, bound, lambda _cls, _bound: listened):
@@ -276,16 +281,19 @@ def _nodes_send(component: Component, nodes: int, to: int, span: Span, bound: Bo
 
 
 def admitted_clients(
-    component: Component, cls: Cls, balancer: LoadBalancer, span: Span, bound: Bound
+    component: Component, cls: Cls, balancer: LoadBalancer, span: Span, bound: Bound, family: Family
 ) -> tuple[int, Intervals]:
     """Clients whose packets a target admits when they come through a balancer: (endpoints, outside addresses).
+
+    Clients of the other family than the target's are not seen by it: their packets come from the balancer's own address
+    (ELB, *Edit target group attributes for your Network Load Balancer*: table of client IP preservation).
 
     A reference to one of the balancer's own groups admits every client (ELB, *Security groups for your Network Load
     Balancer*); a reference to the clients' groups admits none of them: "use the client CIDR blocks instead" (ELB,
     *Target groups for your Network Load Balancers*).
     """
     rules = policy(component, cls, "ingress", bound)
-    addresses = Intervals(FAMILY_ALL.values())
+    addresses = Intervals([FAMILY_ALL[family]])
     if not _references(rules, balancer, span):
         for outside in rules.outside(span):
             addresses = addresses & outside.addresses

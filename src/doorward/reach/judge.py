@@ -14,8 +14,7 @@ from doorward.reach.question import Question, Side
 from doorward.reach.world import Bound, World, bits_of
 
 SAME = "the only source and the only target are the same interface: there is nobody to judge"
-
-
+BEYOND = "both sides lie outside the estate: there is nobody to judge"
 LINK_LOCAL = Intervals([parse_network("169.254.0.0/16"), parse_network("fd00:ec2::/32")])
 """Where AWS's own services of every instance answer: metadata, DNS, time."""
 UNFILTERED = (
@@ -38,7 +37,7 @@ def judge(world: World, question: Question) -> Finding:
     beyond = question.targets.outside
     if beyond and beyond <= LINK_LOCAL:
         return Finding(Outcome.CANNOT_TELL, None, UNFILTERED)
-    if nobody == SAME or (nobody is not None and _empty_side(world, question)):
+    if nobody in (SAME, BEYOND) or (nobody is not None and _empty_side(world, question)):
         return Finding(Outcome.CANNOT_TELL, None, nobody)
     if question.must == "reach":
         doubtful = must.missing(world, question, Bound.LOWER)
@@ -65,7 +64,15 @@ def nobody_to_judge(world: World, question: Question) -> str | None:
             return f"{', '.join(side.nobody)} ({name}) exists but has no interface: there is nobody to judge"
         if not side.outside and not ends_of(world, side, Bound.UPPER):
             return f"nothing in '{name}' has an interface: there is nobody to judge"
-    if question.must == "only-from" or question.sources.outside or question.targets.outside:
+    if question.must == "only-from":
+        return None
+    if (
+        question.sources.outside
+        and question.targets.outside
+        and not any(ends_of(world, side, Bound.UPPER) for _, side in sides)
+    ):
+        return BEYOND
+    if question.sources.outside or question.targets.outside:
         return None
     owners = _owners(world, question.targets)
     if len(owners) == 1 and owners == _owners(world, question.sources):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from doorward.model.addresses import FAMILY_ALL, INTERNET
+from doorward.model.addresses import FAMILY_ALL, INTERNET, Family
 from doorward.model.intervals import Intervals
 from doorward.reach import acls
-from doorward.reach.balancers import Behind, admitted_clients, behind, target_endpoints
+from doorward.reach.balancers import Behind, admitted_clients, behind, family_of, target_endpoints
 from doorward.reach.border import answers
 from doorward.reach.ends import Ends, accepts
+from doorward.reach.must_border import addressable
 from doorward.reach.packet import OUTSIDE, Packet
 from doorward.reach.policy import policy
-from doorward.reach.private import lacks, packet_between, pick
+from doorward.reach.private import family_bits, lacks, packet_between, pick
 from doorward.reach.public import public_addresses, sent
 from doorward.reach.question import Question
 from doorward.reach.world import Bound, Component, World, bits_of, numbers_in
@@ -47,7 +48,10 @@ def unopened_behind(
                     source, target = pick(component, bits, to & cls.bits)
                     packet = packet_between(component, source, component, target, silent.first)
                     yield packet._replace(via=cls.key.owner, part="listener")
-            checks = one.health if one.preserved else one.health | one.traffic
+            family = family_of(component, (to & -to).bit_length() - 1)
+            yield from _without_family(component, bits, to, family, (one.health | one.traffic).first)
+            seen = one.preserved and not _translated(component, bits, family, sources, outside)
+            checks = one.health if seen else one.health | one.traffic
             for lack in lacks(component, bits, to, checks, question.ephemeral, bound):
                 mine, theirs = (lack.mine, lack.theirs) if lack.direction == "egress" else (lack.theirs, lack.mine)
                 source, target = pick(component, mine, theirs)
@@ -56,6 +60,29 @@ def unopened_behind(
                 yield packet._replace(via=id, part="health-check" if part == "health-check" else "traffic")
             for cls in component.classes_in(to if one.preserved else 0):
                 yield from _clients(world, component, bits, to & cls.bits, one, sources, outside, question, bound)
+
+
+def _without_family(component: Component, nodes: int, to: int, family: Family, service: int) -> Iterator[Packet]:
+    """Nodes that have no address of the target's family, and so cannot send to it at all."""
+    able = {component.owner[number] for number in numbers_in(nodes & family_bits(component, family))}
+    target = (to & -to).bit_length() - 1
+    for number in numbers_in(nodes & ~family_bits(component, family)):
+        owner = component.owner[number]
+        if owner not in able and owner != component.owner[target]:
+            yield packet_between(component, number, component, target, service)._replace(part="family")
+            return
+
+
+def _translated(component: Component, nodes: int, family: Family, sources: Ends, outside: Intervals) -> bool:
+    """Whether a client comes by the other family than the target's: then the node sends from an address of its own."""
+    other: Family = 6 if family == 4 else 4
+    by_other = nodes & family_bits(component, other)
+    if by_other and any(
+        from_ & family_bits(here, other) & ~(nodes if here is component else 0) for here, from_ in sources.items()
+    ):
+        return True
+    named = addressable(component, by_other, other, Bound.UPPER)
+    return bool(named) and outside.meets(*FAMILY_ALL[other])
 
 
 def _others(component: Component, nodes: int, to: int) -> bool:
@@ -91,8 +118,9 @@ def _clients(
     target = (to & -to).bit_length() - 1
     cls = component.class_of[target]
     id, address = component.interface_of(target).id, component.span_of(target)[0]
+    family = family_of(component, target)
     for span in one.traffic.spans:
-        bits, addresses = admitted_clients(component, cls, balancer, span, bound)
+        bits, addresses = admitted_clients(component, cls, balancer, span, bound, family)
         back = acls.admitted_all(world, cls.key.subnet, True, answers(Intervals([span]), question.ephemeral), bound)
         near = any(sender.key.subnet == cls.key.subnet for sender in component.classes_in(nodes))
         if not (near and bound is Bound.UPPER):
@@ -105,9 +133,9 @@ def _clients(
                 if to & ~cell.bits:
                     number = (nodes & sender.bits & -(nodes & sender.bits)).bit_length() - 1
                     yield packet_between(component, number, component, target, span[0])._replace(via=one.balancer)
-        lack = outside & INTERNET & Intervals([FAMILY_ALL[4]])
+        lack = outside & INTERNET & Intervals([FAMILY_ALL[family]])
         lack = lack - addresses
-        if lack:
+        if lack and addressable(component, nodes, family, Bound.UPPER):
             yield Packet(OUTSIDE, lack.first, id, address, span[0], "balanced", one.balancer)
         for number in numbers_in(_own_clients(component, to, sources)):
             # "If the request is routed to the same instance it was sent from, the connection times out" (ELB,
@@ -116,7 +144,7 @@ def _clients(
             yield Packet(itself, own, itself, own, span[0], "balanced", one.balancer, "loopback")
             break
         for here, from_ in sources.items():
-            left = from_ & here.v4 & ~(bits if here is component else 0)
+            left = from_ & family_bits(here, family) & ~(bits if here is component else 0)
             for number in numbers_in(left):
                 client = here.interface_of(number)
                 if client.id != id and not _seen(world, here, number, nodes, component, one, addresses, bound):
@@ -139,9 +167,11 @@ def _seen(
 ) -> bool:  # fmt: skip
     """Whether a client that comes over the internet is admitted under the addresses that it is seen as."""
     del world
-    for node in numbers_in(nodes & component.public[bound]):
+    named = nodes & (component.public[bound] if here.v4 >> client & 1 else component.v6)
+    for node in numbers_in(named):
         for span in one.listened:
-            ways = sent(here, client, public_addresses(component, node, bound), span, bound, None)
+            at = public_addresses(component, node, bound)
+            ways = sent(here, client, at, span, bound, None) if at else []
             if not ways or not all(way.always_arrives(addresses, bound) for way in ways):
                 return False
-    return bool(nodes & component.public[bound])
+    return bool(named)

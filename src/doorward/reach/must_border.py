@@ -34,8 +34,8 @@ def _from_internet(
 ) -> Iterator[Packet]:
     asked = address_families(public)
     judged = [family for family in asked if question.services & ALL_OF_FAMILY[family]]
-    addressable = {family: _addressable(component, to, family, bound) for family in judged}
-    whole = union_bits(addressable.values())
+    named = {family: addressable(component, to, family, bound) for family in judged}
+    whole = union_bits(named.values())
     for cls in component.classes_in(to):
         for number in numbers_in(_unaddressed(component, to & cls.bits, whole)):
             yield Packet(
@@ -43,7 +43,7 @@ def _from_internet(
                 question.services.first, "arrival", None, "unaddressable",
             )  # fmt: skip
             break
-        for family, bits in addressable.items():
+        for family, bits in named.items():
             mine = bits & cls.bits
             need = public & Intervals([FAMILY_ALL[family]])
             if not mine:
@@ -60,7 +60,8 @@ def _from_internet(
                         break
 
 
-def _addressable(component: Component, to: int, family: Family, bound: Bound) -> int:
+def addressable(component: Component, to: int, family: Family, bound: Bound) -> int:
+    """Those of some endpoints that the outside can name in a family."""
     if family == 4:
         return to & component.public[bound] & component.v4
     found = 0
@@ -70,11 +71,11 @@ def _addressable(component: Component, to: int, family: Family, bound: Bound) ->
     return found
 
 
-def _unaddressed(component: Component, mine: int, addressable: int) -> int:
+def _unaddressed(component: Component, mine: int, named: int) -> int:
     """Endpoints of interfaces that have no addressable endpoint at all."""
-    left = mine & ~addressable
+    left = mine & ~named
     for number in numbers_in(left):
-        if component.of_interface(component.interface_of(number).id) & addressable:
+        if component.of_interface(component.interface_of(number).id) & named:
             left &= ~(1 << number)
     return left
 
