@@ -113,7 +113,8 @@ class RevertStep:
     """One act, why it is done, and how far it has come.
 
     ``note`` says what differs (held), what the API said or which right is missing (failed). ``made`` is the id of the
-    rule that it made (``sgr-…``).
+    rule that it made (``sgr-…``), ``request`` the API's id of the call that did it: empty for a step that is done
+    whose answer was lost (the process was killed before it came).
     """
 
     act: Act
@@ -121,6 +122,7 @@ class RevertStep:
     state: StepState = "planned"
     note: str = ""
     made: str | None = None
+    request: str = ""
     at: datetime | None = None
 
 
