@@ -2,9 +2,9 @@
 
 Each record is a message of a queue: an EventBridge envelope around one Authorize or Revoke of one rule, made by one of
 fifty sessions, in the shapes of today (answers with rules) and of 2023 (a Revoke without). Ids, addresses and times
-differ from record to record; changes are let go of in batches of 100. The floor
-decodes the same bytes with msgspec into untyped objects and does nothing more. Rates are medians over the wall clock; the
-best round tells what a machine that does nothing else would give.
+differ from record to record; changes are let go of in batches of 100.
+The floor decodes the same bytes with msgspec into untyped objects and does nothing more. Rates are medians over the
+wall clock; the best round tells what a machine that does nothing else would give.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def _change(record: Record, learned: datetime, lookup: Lookup) -> Change | str:
 def _effects(record: Record, place: Place, service: str, lookup: Lookup) -> tuple[tuple[Effect, ...], tuple[str, ...]]:
     name = record.name if service == "ec2" else _VERSIONED.sub("", record.name)
     handle = catalogue.handler(service, name)
-    if handle is None or (record.reads_only is None and catalogue.reads_only(name)):
+    if handle is None or catalogue.reads_only(name):
         return (), ()
     call = Call(place, service, name, record, lookup)
     try:
@@ -105,6 +105,7 @@ def _effects(record: Record, place: Place, service: str, lookup: Lookup) -> tupl
 
 def _unclear(call: Call, handle: Handler, why: str) -> list[Effect]:
     """Questions in place of effects: about what the record names; about every group for a call on rules of none."""
+    call.strict = False
     try:
         if handle in (rules.authorize, rules.revoke, rules.modify, rules.create, rules.delete):
             ids = [id for id in rules.describes_group(call) if kind_of(id) == "group"]

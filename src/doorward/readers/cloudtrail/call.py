@@ -46,6 +46,8 @@ class Call:
     name: str  # "AuthorizeSecurityGroupIngress", without a version at its end
     record: Record
     lookup: Lookup
+    strict: bool = True
+    """Whether parameters or an answer that cannot be read stop the reading; False to find what is named all the same."""
 
     @cached_property
     def request(self) -> Tree:
@@ -62,7 +64,7 @@ class Call:
             tree = plain(_decode(raw), self.name)
         except TooDeep as error:
             raise Unclear(str(error)) from error
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Unclear(f"not readable: {error}") from error
         if tree.get("omitted") is True:
             # CloudTrail User Guide, "CloudTrail record contents": a field over its maximum size is left out so.
@@ -71,13 +73,14 @@ class Call:
 
     @property
     def trees(self) -> list[Tree]:
-        """Parameters and answer, as far as they can be read."""
+        """Parameters and answer. Raises ``Unclear`` when one cannot be read; not ``strict``, it is left out."""
         found = []
         for part in ("request", "response"):
             try:
                 found.append(getattr(self, part))
             except Unclear:
-                continue
+                if self.strict:
+                    raise
         return found
 
     def key(self, kind: Kind, id: str) -> Key:

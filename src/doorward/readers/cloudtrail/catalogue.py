@@ -149,7 +149,7 @@ _TASKS = frozenset(("RunTask", "StartTask", "StopTask", "SubmitTaskStateChange")
 
 
 def reads_only(name: str) -> bool:
-    """Whether a call's name says that it changes nothing; for records that do not say it themselves."""
+    """Whether a call's name says that it changes nothing, whatever the record says."""
     return name.startswith(_READS)
 
 

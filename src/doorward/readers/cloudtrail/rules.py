@@ -245,7 +245,7 @@ def _read_answer(call: Call) -> Answer:
         if answer.request_id is None and answer._return is None and answer.security_group_rule_set is None:
             tree = call.response
             answer = msgspec.convert(_itemised(tree) | {"_return": tree.get("return")}, Answer, strict=False)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Unclear(str(error)) from error
     return answer
 
@@ -255,7 +255,7 @@ def _read_request(call: Call) -> Request:
         request = _request(call.record.request)
         if request.group_id is None and request.group_name is None:
             request = msgspec.convert(_itemised(call.request), Request, strict=False)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Unclear(str(error)) from error
     if request.omitted:
         raise Unclear("left out of the record, being too large")
