@@ -375,3 +375,15 @@ def test_balancer_without_interfaces_in_the_input(account: Account) -> None:
     account.one("SecurityGroups", "GroupId", "sg-lb")["IpPermissions"][0]["FromPort"] = 80
     assert KEPT == account.reach(WEB, LB, "tcp/443")
     assert CANNOT_TELL == account.reach(WEB, LB, "tcp/80")
+
+
+@pytest.mark.parametrize("preserve", [True, False])
+def test_target_as_its_own_client(account: Account, preserve: bool) -> None:
+    """*Troubleshoot your Network Load Balancer*: "If the request is routed to the same instance it was sent from, the
+    connection times out because the source and destination IP addresses are the same"; with client IP preservation
+    disabled it does not. No rule of a group alters that, and the reason names it."""
+    behind_nlb(account, "-1 - 0.0.0.0/0", preserve=preserve)
+    verdict = account.judge("reach", "interface:eni-app", LB, "tcp/443")
+    assert (BROKEN if preserve else KEPT) == verdict.outcome
+    assert not preserve or "not carried back to it" in verdict.reasons[0].text
+    assert KEPT == account.reach(WEB, LB, "tcp/443")

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.semantics.account import BROKEN, KEPT, OPENS, OWNER, STOPS, Account
+from doorward.model.intervals import Intervals
+from doorward.reach.pairs import all_pairs
+from doorward.reach.question import Question, Side
+from doorward.reach.watch import Flip, Watch
+from doorward.reach.world import Bound, World, numbers_in
+from tests.semantics.account import BROKEN, CANNOT_TELL, KEPT, OPENS, OWNER, STOPS, UNSURE, Account
 
 WEB, DB = "group:sg-web", "group:sg-db"
 
@@ -245,3 +250,57 @@ def test_outside_cidr_is_not_a_member(account: Account) -> None:
     account.group("sg-other")
     account.interface("eni-other", "10.0.1.6", groups=["sg-other"])
     assert BROKEN == account.only_from(WEB, DB, "tcp/443")
+
+
+def namesakes(account: Account) -> None:
+    """A second VPC with the same CIDR on one transit gateway with referencing: ``eni-web`` and, in it, ``eni-far`` of
+    ``sg-far`` are both 10.0.1.5."""
+    account.vpc("vpc-2", "10.0.0.0/16")
+    account.subnet("subnet-far", "10.0.1.0/24", vpc="vpc-2")
+    account.transit_gateway(referencing=True)
+    for vpc, subnet in (("vpc-1", "subnet-a"), ("vpc-2", "subnet-far")):
+        account.attachment(f"tgw-attach-{vpc}", vpc, subnet, referencing=True)
+    account.group("sg-far", vpc="vpc-2")
+    account.pair("tcp 443 sg-far")
+    account.interface("eni-far", "10.0.1.5", groups=["sg-far"], subnet="subnet-far")
+
+
+def test_address_of_a_member(account: Account) -> None:
+    """*Security group rules*: a reference means "the private IP addresses" of the members, and not a word on another
+    interface with one of these: it may be admitted, and the reason says so. Who has another address is not."""
+    namesakes(account)
+    verdict = account.judge("reach", "interface:eni-web", DB, "tcp/443")
+    assert UNSURE == account.both("interface:eni-web", DB, "tcp/443")
+    assert any("a member of sg-far in another VPC has the address of eni-web" in one.text for one in verdict.reasons)
+    account.interface("eni-else", "10.0.1.6", groups=["sg-web"])
+    assert STOPS == account.both("interface:eni-else", DB, "tcp/443")
+
+
+def test_all_pairs_knows_addresses_of_members(account: Account) -> None:
+    """Everything that flows, listed: at most also from whoever has a member's address, never for certain."""
+    namesakes(account)
+    world = World(account.estate())
+    for bound, flows in ((Bound.LOWER, False), (Bound.UPPER, True)):
+        (pairs,) = all_pairs(world, bound)
+        found = {
+            pairs.atoms[source].interface
+            for target, cells in enumerate(pairs.into)
+            if pairs.atoms[target].interface == "eni-db"
+            for first, last, sources in cells
+            if first <= 6 * 65_536 + 443 <= last
+            for source in numbers_in(sources)
+        }
+        assert flows == ("eni-web" in found)
+
+
+def test_watch_knows_addresses_of_members(account: Account) -> None:
+    """A rule that comes or goes concerns whoever has a member's address."""
+    namesakes(account)
+    estate = account.estate()
+    question = Question(
+        "never-reach", Side(interfaces=("eni-web",)), Side(groups=("sg-db",)), Intervals.point(6 * 65_536 + 443)
+    )
+    watcher = Watch({"apart": question}, estate)
+    (rule,) = [one for one in estate.groups["sg-db"].rules if one.direction == "ingress"]
+    assert [Flip("apart", CANNOT_TELL, KEPT)] == list(watcher.apply("sg-db", removed=(rule,)))
+    assert [Flip("apart", KEPT, CANNOT_TELL)] == list(watcher.apply("sg-db", added=(rule,)))

@@ -49,7 +49,7 @@ def unopened_behind(
                     packet = packet_between(component, source, component, target, silent.first)
                     yield packet._replace(via=cls.key.owner, part="listener")
             family = family_of(component, (to & -to).bit_length() - 1)
-            yield from _without_family(component, bits, to, family, (one.health | one.traffic).first)
+            yield from _without_family(component, bits, to, family, (one.health | one.traffic).first, bound)
             seen = one.preserved and not _translated(component, bits, family, sources, outside)
             checks = one.health if seen else one.health | one.traffic
             for lack in lacks(component, bits, to, checks, question.ephemeral, bound):
@@ -62,12 +62,19 @@ def unopened_behind(
                 yield from _clients(world, component, bits, to & cls.bits, one, sources, outside, question, bound)
 
 
-def _without_family(component: Component, nodes: int, to: int, family: Family, service: int) -> Iterator[Packet]:
-    """Nodes that have no address of the target's family, and so cannot send to it at all."""
+def _without_family(
+    component: Component, nodes: int, to: int, family: Family, service: int, bound: Bound
+) -> Iterator[Packet]:
+    """Nodes that have no address of the target's family, and so cannot send to it at all.
+
+    A node whose addresses are not known may have one (upper bound).
+    """
     able = {component.owner[number] for number in numbers_in(nodes & family_bits(component, family))}
     target = (to & -to).bit_length() - 1
     for number in numbers_in(nodes & ~family_bits(component, family)):
         owner = component.owner[number]
+        if bound is Bound.UPPER and component.interfaces[owner].wide:
+            continue
         if owner not in able and owner != component.owner[target]:
             yield packet_between(component, number, component, target, service)._replace(part="family")
             return
