@@ -130,10 +130,12 @@ class Desk:
         """Everything that is due to be told."""
         found: list[Command] = []
         for cause in list(self.busy.values()):
+            quiet = (now - cause.seen).total_seconds() >= self.policy.compare_after
             if cause.broken:
-                found += self._compare(cause)
+                if cause.told is None or quiet:
+                    found += self._compare(cause)
                 found += self._say(cause, now)
-            elif (now - cause.seen).total_seconds() >= self.policy.compare_after:
+            elif quiet:
                 if not cause.unauthorised or not cause.ordered():
                     self.busy.pop(cause.id)
                 elif cause.compared == len(cause.changes):
@@ -147,7 +149,7 @@ class Desk:
         times = [
             cause.seen + timedelta(seconds=self.policy.compare_after)
             for cause in self.busy.values()
-            if not cause.broken and abs(cause.compared) != len(cause.changes)
+            if abs(cause.compared) != len(cause.changes)
         ]
         return min(times, default=None)
 

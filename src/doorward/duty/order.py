@@ -5,7 +5,7 @@ A rule's id settles the order by itself: it appears, changes, and goes, once. Wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from doorward.duty.rules import Content, content_of, rules_of
@@ -26,8 +26,15 @@ def ranked(entries: Iterable[Entry]) -> list[Entry]:
 def concern_each_other(entries: Iterable[Entry], known: Known) -> list[list[Entry]]:
     """Calls of one second in parts of which no two concern each other; within a part in the order of a life."""
     parts: list[tuple[list[Entry], list[tuple[Mark, str]]]] = []
-    for entry in ranked(entries):
-        marks = [mark for effect in entry.effects for mark in _marks(effect, known)]
+    listed = ranked(entries)
+    told = {
+        effect.rule.id if isinstance(effect, RuleAdded) else effect.id
+        for entry in listed
+        for effect in entry.effects
+        if isinstance(effect, RuleAdded | RuleSet)
+    }
+    for entry in listed:
+        marks = [mark for effect in entry.effects for mark in _marks(effect, known, told)]
         if (("creation",), "creates") in marks:
             marks = []  # nothing comes before a creation, whatever else it does
         joined: tuple[list[Entry], list[tuple[Mark, str]]] = ([entry], marks)
@@ -63,7 +70,8 @@ def _clashes(one: tuple[Mark, str], other: tuple[Mark, str]) -> bool:
     return how != also
 
 
-def _marks(effect: Effect, known: Known) -> Iterable[tuple[Mark, str]]:
+def _marks(effect: Effect, known: Known, told: Collection[str | None]) -> Iterable[tuple[Mark, str]]:
+    """What an effect touches, and how. ``told``: ids of rules that appear in this very second."""
     from doorward.duty.group import GroupRules
 
     match effect:
@@ -79,7 +87,7 @@ def _marks(effect: Effect, known: Known) -> Iterable[tuple[Mark, str]]:
             if not held:
                 yield ("nameless",), f"set {id}"
         case RuleRemoved(_, id, rule):
-            known_id = id is not None and isinstance(known, GroupRules) and id in known.by_id
+            known_id = id is not None and (id in told or (isinstance(known, GroupRules) and id in known.by_id))
             if id is not None:
                 yield ("id", id), "removes"
             if rule is not None:

@@ -25,7 +25,7 @@ from doorward.model.change import Effect
 
 MOST_ORDERS = 4
 """Up to so many calls of one second that concern each other, every order is tried; beyond, anything may be."""
-MARK_EVERY = 32
+MARK_EVERY = 8
 LONGEST = 512
 """A log that is longer is folded into its base, as far as it is older than what may still come."""
 
@@ -74,7 +74,7 @@ class Known(Protocol):
 class Timeline:
     """The log of one document, and what follows from it. ``now`` is what is known now; treat it as a value."""
 
-    __slots__ = ("base", "began", "ended", "folded", "ids", "lag", "log", "marks", "now", "prior")
+    __slots__ = ("_placed", "base", "began", "ended", "folded", "ids", "lag", "log", "marks", "now", "prior")
 
     def __init__(self, base: Known, began: float | None = None, ended: float | None = None, lag: float = 0) -> None:
         """``began`` and ``ended`` are when the base was asked for and given, POSIX seconds; None: it was never read.
@@ -90,6 +90,8 @@ class Timeline:
         """Before the last second of the log."""
         self.marks: list[tuple[int, Known]] = []
         """(number of entries, what was known after them), now and then."""
+        self._placed: tuple[str, Known] | None = None
+        """The entry that was put into its place last, and what was known before its second."""
 
     def add(self, entry: Entry) -> bool:
         """Take over what a call did. False: it was known already, or is in the base."""
@@ -113,7 +115,7 @@ class Timeline:
             return True
         at = bisect_right(log, (entry.second, entry.id), key=lambda one: (one.second, one.id))
         log.insert(at, entry)
-        self._replay(at)
+        self._replay(at, entry)
         return True
 
     def rebase(self, base: Known, began: float, ended: float) -> bool:
@@ -128,6 +130,10 @@ class Timeline:
 
     def before(self, id: str) -> Known:
         """What was known before the call of an entry. For one that shares its second with others: before them."""
+        if self._placed is not None and self._placed[0] == id:
+            return self._placed[1]
+        if self.log and self.log[-1].id == id:
+            return self.prior
         at = next((at for at, entry in enumerate(self.log) if entry.id == id), len(self.log))
         while at and at < len(self.log) and self.log[at - 1].second == self.log[at].second:
             at -= 1
@@ -167,8 +173,9 @@ class Timeline:
     def _in_base(self, entry: Entry) -> bool:
         return self.began is not None and entry.second + 1 + self.lag <= self.began
 
-    def _replay(self, changed: int) -> None:
+    def _replay(self, changed: int, placed: Entry | None = None) -> None:
         """Work out ``now`` again after the log has changed at a place."""
+        self._placed = None
         while self.marks and (changed == 0 or self.marks[-1][0] > self._start_of(changed)):
             self.marks.pop()
         at, known = self.marks[-1] if self.marks else (0, self.base)
@@ -178,6 +185,8 @@ class Timeline:
             while end < len(log) and log[end].second == log[at].second:
                 end += 1
             self.prior = known
+            if placed is not None and log[at].second == placed.second:
+                self._placed = (placed.id, known)
             if at // MARK_EVERY != end // MARK_EVERY and (not self.marks or self.marks[-1][0] < at):
                 self.marks.append((at, known))
             known = self._cluster(known, log[at:end])
