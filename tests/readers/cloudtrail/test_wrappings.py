@@ -24,8 +24,8 @@ REQUEST = {
 }  # fmt: skip
 BARE = record("AuthorizeSecurityGroupIngress", REQUEST, {"requestId": "r", "_return": True})
 ENVELOPE = {"version": "0", "id": "x", "detail-type": "AWS API Call via CloudTrail",
-            "source": "aws.ec2",
-            "account": PLACE.account, "time": "2026-03-01T12:00:00Z", "region": PLACE.region, "detail": BARE}  # fmt: skip
+            "source": "aws.ec2", "account": PLACE.account, "time": "2026-03-01T12:00:00Z",
+            "region": PLACE.region, "detail": BARE}  # fmt: skip
 WRAPPED = {
     "bare": BARE,
     "envelope": ENVELOPE,
@@ -159,8 +159,8 @@ def test_deep_parameters_are_asked() -> None:
 
 
 WORDS = """
-    items item tag content groupId groupName ipPermissions ipProtocol fromPort toPort cidrIp ipRanges groups _return return
-    securityGroupRuleSet networkInterface networkInterfaceId groupSet instancesSet vpcEndpoint subnet subnetId vpc vpcId
+    items item tag content groupId groupName ipPermissions ipProtocol fromPort toPort cidrIp ipRanges groups _return
+    return securityGroupRuleSet networkInterface networkInterfaceId groupSet instancesSet vpcEndpoint subnet subnetId vpc vpcId
     securityGroupRule securityGroupRuleId loadBalancers targetGroups vpcSecurityGroups entry prefixList omitted
 """.split()
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
@@ -181,9 +181,6 @@ def test_any_parameters_are_read(name: str, source: str, request: Any, response:
     assert isinstance(made, Change | UnreadableRecord)
     newer = record(name, {f"{name}Request": request}, {f"{name}Response": response}, source)
     assert isinstance(read(json.dumps(newer), LEARNED), Change | UnreadableRecord)
-        read(json.dumps(record(name, wrapped, {f"{name}Response": response}, source)), LEARNED),
-        Change | UnreadableRecord,
-    )
 
 
 @settings(max_examples=300, deadline=None)
