@@ -31,7 +31,7 @@ class Remedy(DBOSConfiguredInstance):
         self.steps = steps
 
     def start(self, revert: Revert) -> None:
-        """Start a revert; one that was started before is left as it is. Raises ``InvalidInput`` unless it is planned."""
+        """Start a planned revert; one that was started before is left as it is. Raises ``InvalidInput``."""
         if revert.state != "planned":
             raise InvalidInput(f"the revert is {revert.state}", where=revert.id, hint="only a planned one is started")
         with SetWorkflowID(revert.id):
