@@ -160,7 +160,7 @@ def test_deep_parameters_are_asked() -> None:
 
 WORDS = """
     items item tag content groupId groupName ipPermissions ipProtocol fromPort toPort cidrIp ipRanges groups _return
-    return securityGroupRuleSet networkInterface networkInterfaceId groupSet instancesSet vpcEndpoint subnet subnetId vpc vpcId
+    return securityGroupRuleSet networkInterface networkInterfaceId groupSet instancesSet vpcEndpoint subnet vpc vpcId
     securityGroupRule securityGroupRuleId loadBalancers targetGroups vpcSecurityGroups entry prefixList omitted
 """.split()
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)

@@ -47,7 +47,7 @@ class Call:
     record: Record
     lookup: Lookup
     strict: bool = True
-    """Whether parameters or an answer that cannot be read stop the reading; else what is named is found all the same."""
+    """Whether parameters or an answer that cannot be read stop the reading; else what can be read is used."""
 
     @cached_property
     def request(self) -> Tree:
