@@ -3,7 +3,9 @@
     DoorwardError
     ├── InvalidInput        what was given is wrong: exit status 2
     │   ├── Unreadable      the bytes are not what they should be (not JSON, truncated, wrong encoding, too deep)
-    │   └── InvalidContract a contract says something impossible or ambiguous
+    │   ├── InvalidContract a contract says something impossible or ambiguous
+    │   └── BadSignature    a webhook that we did not sign, or that is too old (console.notify.signature)
+    ├── NotDelivered        a receiver of alerts did not take one, for now or for good (console.notify.outcome)
     ├── CloudError          a cloud's API did not give what was asked (rights, throttling, network): exit status 2
     └── LedgerError         the ledger's database refused, or holds what it should not: exit status 2
         ├── LedgerUnreachable   no connection, locked for too long, or the connection was lost: try again

@@ -36,7 +36,7 @@ def notice(
     return Notice(
         fingerprint, sequence, status, severity, title, text, f"**{title}**\n\n{text}", at, T0,
         T0 + dt.timedelta(minutes=5) if ends else None, "111122223333", "eu-west-1", owner, broken,
-        {"change": "tf-apply-7"} if labels is None else labels,
+        tuple(({"change": "tf-apply-7"} if labels is None else labels).items()),
         (Link("Runbook", "https://wiki.example.com/a?b=1&c=<2>"),) if links is None else links, revert,
     )  # fmt: skip
 

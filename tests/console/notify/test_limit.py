@@ -71,6 +71,16 @@ def test_the_end_of_what_was_sent_is_sent() -> None:
     assert not sent
 
 
+def test_the_first_that_waits_sets_the_time() -> None:
+    """Others that begin to wait later do not put the digest off."""
+    bucket = Bucket(0, T0)
+    for minutes in (0, 5, 9):
+        made = notice(broken=(), fingerprint=f"f{minutes}")
+        bucket, _ = admit(bucket, Limit(per_hour=0.1), made, T0 + timedelta(minutes=minutes))
+    assert T0 + timedelta(minutes=10) == due(bucket, Limit())
+    assert flush(bucket, Limit(), "chat", T0 + timedelta(minutes=10))[1] is not None
+
+
 def test_a_full_digest_comes_early_and_names_the_worst() -> None:
     """When as many wait as fit, the digest is due at once; its severity is the worst, its fingerprint the route's."""
     bucket = Bucket(0, T0)

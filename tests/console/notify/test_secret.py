@@ -64,7 +64,8 @@ def test_what_cannot_be_a_secret_is_refused_unseen(monkeypatch: pytest.MonkeyPat
     for name, data in (("binary", b"t0psecret\xff"), ("long", b"t0psecret" * 10_000), ("lines", b"a\nt0psecret\n")):
         (tmp_path / name).write_bytes(data)
     names = ["env:ABSENT_X", "env:EMPTY", "env:LINES", f"file:{tmp_path / 'binary'}", f"file:{tmp_path / 'long'}",
-             f"file:{tmp_path / 'lines'}", f"file:{tmp_path}", f"file:{tmp_path / 'absent'}", "file:/dev/zero"]  # fmt: skip
+             f"file:{tmp_path / 'lines'}", f"file:{tmp_path}",
+             f"file:{tmp_path / 'absent'}", "file:/dev/zero"]  # fmt: skip
     for name in names:
         with pytest.raises(InvalidInput) as caught:
             Secret(name).reveal()

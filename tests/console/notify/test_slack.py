@@ -80,6 +80,15 @@ def test_cut_texts_end_between_escapes(text: str, limit: int) -> None:
     assert "```" not in fenced(text, limit + 6)[3:-3]
 
 
+def test_all_at_their_longest_still_fit() -> None:
+    """Every part at its own limit together stays below what Slack takes, and says that there is more."""
+    made = notice(title="é" * 999, text="é" * 9_999, revert="é" * 9_999, labels={f"l{n}": "é" * 1_500 for n in range(9)},
+                  links=tuple(Link("é" * 200, "https://a.example/" + "x" * 1_400) for _ in range(20)))  # fmt: skip
+    body = json.loads(json.dumps(payload(made)))
+    judge(body)
+    assert "more in the history" in json.dumps(body["blocks"][-1])
+
+
 def test_it_says_what_matters_also_without_blocks() -> None:
     """The fallback text has title, status, owner, broken contracts, the diff and the revert."""
     text = str(payload(notice())["text"])

@@ -200,11 +200,12 @@ class Guard:
     def connect(self, host: str, port: int, deadline: Deadline, *, clear: bool = False) -> socket.socket:
         """A connection to one of the judged addresses. `NotDelivered` as by `addresses`, passing if none answers."""
         problems = []
-        for address in self.addresses(host, port, deadline, clear=clear):
+        addresses = self.addresses(host, port, deadline, clear=clear)
+        for number, address in enumerate(addresses):
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             sock = socket.socket(family, socket.SOCK_STREAM)
             try:
-                sock.settimeout(deadline.left())
+                sock.settimeout(deadline.left() / (len(addresses) - number))  # a dead address leaves time for the next
                 sock.connect((address, port))
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return sock

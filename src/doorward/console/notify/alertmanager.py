@@ -115,7 +115,7 @@ def labels(notice: Notice, severity: str) -> dict[str, str]:
         "alertname": "Doorward", "fingerprint": notice.fingerprint, "severity": severity, "owner": notice.owner,
         "account": notice.account, "region": notice.region,
     }  # fmt: skip
-    for name, value in sorted(notice.labels.items()):
+    for name, value in notice.labels:
         safe_name = _label_name(name)
         found[f"x_{safe_name}" if safe_name in RESERVED else safe_name] = value
     return {name: shorten(one_line(value), 500) for name, value in found.items() if one_line(value)}

@@ -104,7 +104,7 @@ def digest(waiting: Iterable[Notice], route: str, number: int, now: datetime, li
     return Notice(
         fingerprint=f"{DIGEST}{route}", sequence=number, status="firing", severity=worst, title=title, text=text,
         markdown="\n".join(f"- {line}" for line in lines), at=now, starts=min(notice.starts for notice in notices),
-        ends=now + limit.every, labels={"kind": "digest"},
+        ends=now + limit.every, labels=(("kind", "digest"),),
     )  # fmt: skip
 
 

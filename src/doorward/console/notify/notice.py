@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from datetime import datetime
-from types import MappingProxyType
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 Severity: TypeAlias = Literal["critical", "high", "medium", "low", "info"]
 """How bad, the worst first: the severities of contracts, and ``info`` below them."""
@@ -39,7 +38,8 @@ class Notice:
     ``sequence`` counts the words on one fingerprint, from 0, and never goes back: with the fingerprint it names this
     very notice, so that a receiver can tell a retry from news. ``broken`` are the contracts that are broken now: a
     notice that has some is never held back. ``starts`` is when the cause happened, ``ends`` when it was over, ``at``
-    when this word was said; all with a zone. ``text`` and ``markdown`` say the same; ``revert`` is the proposed one.
+    when this word was said; all with a zone. ``labels`` are (name, value), kept sorted by name. ``text`` and
+    ``markdown`` say the same; ``revert`` is the proposed one.
     """
 
     fingerprint: str
@@ -56,7 +56,7 @@ class Notice:
     region: str = ""
     owner: str = ""
     broken: tuple[str, ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: tuple[tuple[str, str], ...] = ()
     links: tuple[Link, ...] = ()
     revert: str = ""
 
@@ -70,12 +70,24 @@ class Notice:
         for moment in (self.at, self.starts, self.ends):
             if moment is not None and moment.tzinfo is None:
                 raise ValueError(f"the time {moment} without a zone; expected UTC")
-        object.__setattr__(self, "labels", MappingProxyType(dict(self.labels)))
+        object.__setattr__(self, "labels", tuple(sorted(dict(self.labels).items())))
 
     @property
     def id(self) -> str:
         """The name of this very notice: the same for each try to deliver it, on each route."""
         return digest(f"{self.fingerprint}\n{self.sequence}")
+
+    def record(self) -> dict[str, object]:
+        """As JSON, for the ledger and for durable queues; `of_record` reads it back."""
+        return {
+            **{item.name: getattr(self, item.name) for item in fields(self)},
+            "at": self.at.isoformat(),
+            "starts": self.starts.isoformat(),
+            "ends": self.ends.isoformat() if self.ends is not None else None,
+            "broken": list(self.broken),
+            "labels": dict(self.labels),
+            "links": [link._asdict() for link in self.links],
+        }
 
     @property
     def over(self) -> bool:
@@ -99,8 +111,22 @@ class Notice:
             ("Since", stamp(self.starts)),
             ("Until", stamp(self.ends) if self.ends is not None else ""),
         ]
-        rows += [(name, value) for name, value in sorted(self.labels.items())]
+        rows += self.labels
         return [(name, value) for name, value in rows if value]
+
+
+def of_record(record: Mapping[str, Any]) -> Notice:
+    """The notice that `Notice.record` wrote."""
+    ends = record["ends"]
+    return Notice(**{
+        **record,
+        "at": datetime.fromisoformat(record["at"]),
+        "starts": datetime.fromisoformat(record["starts"]),
+        "ends": datetime.fromisoformat(ends) if ends is not None else None,
+        "broken": tuple(record["broken"]),
+        "labels": tuple(record["labels"].items()),
+        "links": tuple(Link(**link) for link in record["links"]),
+    })  # fmt: skip
 
 
 def digest(text: str) -> str:

@@ -72,7 +72,7 @@ def payload(notice: Notice, key: str) -> dict[str, object]:
         "owner": notice.owner,
         "broken contracts": list(notice.broken),
         "proposed revert": shorten(plain(notice.revert), 16_000),
-        **{plain(name): plain(value) for name, value in notice.labels.items()},
+        **{plain(name): plain(value) for name, value in notice.labels},
     }
     summary = {
         "summary": shorten(one_line(notice.title), MAX_SUMMARY) or "Doorward",

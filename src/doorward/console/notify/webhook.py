@@ -75,7 +75,7 @@ def payload(notice: Notice) -> dict[str, object]:
             "region": notice.region,
             "owner": notice.owner,
             "broken": list(notice.broken),
-            "labels": {plain(name): plain(value) for name, value in notice.labels.items()},
+            "labels": {plain(name): plain(value) for name, value in notice.labels},
             "links": [{"text": plain(link.text), "url": link.url} for link in notice.links],
             "revert": shorten(plain(notice.revert), 60_000),
         },
