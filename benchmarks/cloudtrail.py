@@ -70,7 +70,7 @@ def message(number: int) -> bytes:
 
 
 def measure(count: int, rounds: int) -> dict[str, float]:
-    """Records per second of processor time, medians of rounds that each take the floor and the reader one after the other."""
+    """Records per second of processor time: medians of rounds that each take the floor, then the reader."""
     messages = [message(number) for number in range(count)]
     learned = datetime.now(UTC)
     bare = msgspec.json.Decoder().decode
