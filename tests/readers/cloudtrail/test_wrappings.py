@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doorward.model.change import Change, UnreadableRecord, Who
+from doorward.model.change import Ask, Change, Key, UnreadableRecord, Who
 from doorward.readers.cloudtrail import catalogue, read, read_all, wire
 from tests.readers.cloudtrail.given import GROUP, LEARNED, PLACE, change, record
 
@@ -156,6 +156,15 @@ def test_deep_parameters_are_asked() -> None:
         deep = {"a": deep}
     made = change(record("CreateRoute", {"routeTableId": "rtb-12345678", "x": deep}, {"_return": True}))
     assert made.effects and made.notes
+
+
+def test_very_many_names_are_one_question() -> None:
+    """A call that names tens of thousands of resources is read quickly, and asks every one of the kind at once."""
+    named = [{"resourceId": f"sg-{number:08x}"} for number in range(20_000)]
+    started = time.monotonic()
+    made = change(record("CreateTags", {"resourcesSet": {"items": named}}, {"_return": True}))
+    assert time.monotonic() - started < 5
+    assert [Key(PLACE, "group", "*")] == [one.key for one in made.effects if isinstance(one, Ask)]
 
 
 WORDS = """

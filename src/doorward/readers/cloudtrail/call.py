@@ -22,6 +22,8 @@ EVERY = "*"
 """Id of a question about every resource of a kind in a place: the record does not say which one."""
 _decode = msgspec.json.Decoder().decode
 _SAID_MOST = 240
+_ASKED_MOST = 1000
+"""Questions of one kind that one call leads to: what names more is hostile, or about everything."""
 _ID = re.compile(r"([a-z]+(?:-[a-z]+)?(?:-[a-z]+)?)-[0-9a-z]{1,40}")
 _ARN = re.compile(r"arn:[a-z-]+:elasticloadbalancing:[a-z0-9-]*:\d*:(loadbalancer|targetgroup)/\S{1,400}")
 KINDS: dict[str, Kind] = {
@@ -95,9 +97,12 @@ class Call:
         return found
 
     def ask(self, kind: Kind, ids: Iterable[str], why: str | None = None) -> list[Effect]:
-        """Questions about each of ``ids``, or about every resource of the kind when there are none."""
+        """Questions about each of ``ids``, or about every resource of the kind when there are none, or very many."""
         reason = why or self.said
-        return [Ask(self.key(kind, id), reason) for id in dict.fromkeys(ids)] or [Ask(self.key(kind, EVERY), reason)]
+        once = dict.fromkeys(ids)
+        if not 0 < len(once) <= _ASKED_MOST:
+            return [Ask(self.key(kind, EVERY), reason)]
+        return [Ask(self.key(kind, id), reason) for id in once]
 
     @property
     def said(self) -> str:
