@@ -14,7 +14,7 @@ def tamper(place: str, *statements: str) -> None:
         with psycopg.connect(place) as connection:
             connection.execute("SET LOCAL session_replication_role = replica")
             for statement in statements:
-                connection.execute(statement)  # type: ignore[call-overload]
+                connection.execute(statement)
         return
     file = sqlite3.connect(place, isolation_level=None)
     file.execute("BEGIN IMMEDIATE")
@@ -31,7 +31,7 @@ def rows(place: str, query: str) -> list[tuple[Any, ...]]:
     """The rows of a query."""
     if place.startswith("postgresql"):
         with psycopg.connect(place) as connection:
-            return connection.execute(query).fetchall()  # type: ignore[call-overload,no-any-return]
+            return connection.execute(query).fetchall()
     file = sqlite3.connect(place)
     found = file.execute(query).fetchall()
     file.close()

@@ -12,7 +12,7 @@ from hypothesis import given
 
 from doorward.errors import InvalidInput, LedgerBroken, Unreadable
 from doorward.ledger import codec
-from doorward.ledger.entry import FORMAT, ZERO, Entry, column_key, link, micros, moment, seal, unseal
+from doorward.ledger.entry import FORMAT, ZERO, Entry, column_key, link, micros, moment, seal, seal_change, unseal
 from doorward.model.change import Change, Put
 from tests.ledger.samples import CHANGES, JSON, MOMENTS, change, group, note
 
@@ -31,6 +31,7 @@ def test_an_entry_survives_its_sealing_exactly(one: Change) -> None:
     entry = Entry.of(one)
     assert entry == unseal(seal(entry).text)
     assert one == unseal(seal(entry).text).change
+    assert seal(entry) == seal_change(one)
 
 
 @given(JSON)

@@ -78,7 +78,7 @@ ATTACKS = {
          "DELETE FROM ledger_entry WHERE seq <= 9"],
         1, "missing",
     ),
-    "the index hides an entry": (["DELETE FROM ledger_term WHERE seq = 8"], None, "index"),
+    "the index hides an entry": (["DELETE FROM ledger_recent WHERE seq = 8"], None, "index"),
     "a record is altered": (["UPDATE ledger_state SET value = '{\"open\":false}'"], None, "state"),
     "a record is removed": (["DELETE FROM ledger_state"], None, "state"),
     "a record is made up": (["INSERT INTO ledger_state VALUES ('approval', 'mine', 1, '{}', 31)"], None, "state"),
@@ -152,7 +152,7 @@ def test_a_truncated_end_with_its_head_is_found_by_an_anchor(place: str, tmp_pat
     tamper(
         place,
         "DELETE FROM ledger_state",
-        "DELETE FROM ledger_term WHERE seq > 20",
+        "DELETE FROM ledger_recent WHERE seq > 20",
         "DELETE FROM ledger_entry WHERE seq > 20",
         "UPDATE ledger_head SET seq = 20, hash = (SELECT hash FROM ledger_entry WHERE seq = 20)",
     )
@@ -164,7 +164,7 @@ def test_a_truncated_end_with_its_head_is_found_by_an_anchor(place: str, tmp_pat
 def test_the_index_can_be_made_anew(place: str) -> None:
     """A damaged index of subjects is told, and made again from the entries."""
     filled(place)
-    tamper(place, "DELETE FROM ledger_term WHERE seq > 5")
+    tamper(place, "DELETE FROM ledger_recent WHERE seq > 5")
     with Ledger.open(place) as ledger:
         assert ["index"] == [one.kind for one in ledger.verify()]
         ledger.reindex()

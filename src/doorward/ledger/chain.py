@@ -83,11 +83,14 @@ class Writer(ABC):
         """The places of those keys that are there already."""
 
     @abstractmethod
-    def insert(self, first: int, rows: Sequence[Sealed], hashes: Sequence[bytes]) -> None:
+    def insert(self, first: int, rows: Sequence[Sealed], hashes: Sequence[bytes], *, last: bool = False) -> None:
         """Store the rows and move the head."""
 
-    def extend(self, sealed: Sequence[Sealed]) -> Appended:
-        """Append those whose key is new. Sequence numbers have no gaps: they follow the head, which we hold."""
+    def extend(self, sealed: Sequence[Sealed], *, last: bool = False) -> Appended:
+        """Append those whose key is new. Sequence numbers have no gaps: they follow the head, which we hold.
+
+        ``last``: nothing else follows in this transaction, so that the rows may travel together with its end.
+        """
         keys = [row.key for row in sealed if row.key is not None]
         places = self.known(keys) if keys else {}
         first = self.head.seq + 1
@@ -111,7 +114,7 @@ class Writer(ABC):
                 places[row.key] = seq
         if rows:
             self.head = self.head._replace(seq=seq, hash=digest)
-            self.insert(first, rows, hashes)
+            self.insert(first, rows, hashes, last=last)
         return Appended(tuple(seqs), tuple(new), digest)
 
 
@@ -144,7 +147,7 @@ def appending(database: Database, sealed: Sequence[Sealed] = ()) -> Iterator[Wri
 def append(database: Database, sealed: Sequence[Sealed]) -> Appended:
     """Append in one transaction; durable when it returns."""
     with appending(database, sealed) as writer:
-        return writer.extend(sealed)
+        return writer.extend(sealed, last=True)
 
 
 class _SqliteWriter(Writer):
@@ -165,7 +168,7 @@ class _SqliteWriter(Writer):
             places.update(self._raw.execute(f"SELECT key, seq FROM ledger_entry WHERE key IN ({marks})", some))  # noqa: S608
         return places
 
-    def insert(self, first: int, rows: Sequence[Sealed], hashes: Sequence[bytes]) -> None:
+    def insert(self, first: int, rows: Sequence[Sealed], hashes: Sequence[bytes], *, last: bool = False) -> None:
         raw = self._raw
         raw.executemany(
             "INSERT INTO ledger_entry (seq, kind, key, at, learned, sealed, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -174,10 +177,9 @@ class _SqliteWriter(Writer):
                 for seq, (row, digest) in enumerate(zip(rows, hashes, strict=True), first)
             ],
         )
-        # In the order of the index, so that each of its pages is visited once.
         raw.executemany(
-            "INSERT INTO ledger_term (term, seq) VALUES (?, ?)",
-            sorted((term, seq) for seq, row in enumerate(rows, first) for term in row.terms),
+            "INSERT INTO ledger_recent (term, seq) VALUES (?, ?)",
+            [(term, seq) for seq, row in enumerate(rows, first) for term in row.terms],
         )
         if late := _late(self.head, first, rows):
             raw.executemany("INSERT INTO ledger_late (seq, at) VALUES (?, ?)", late)
@@ -191,15 +193,14 @@ class _PostgresqlWriter(Writer):
         self._known: dict[str, int] | None = None
         keys = [row.key for row in sealed if row.key is not None]
         with raw.pipeline():
-            raw.execute("SET LOCAL synchronous_commit TO off")
-            head = raw.execute(_SELECT_HEAD + " FOR UPDATE")
+            head = raw.execute(_LOCK_HEAD)
             known = raw.execute(_KNOWN, (_lines(keys),)) if keys else None
-            row = head.fetchone()
-            assert row is not None
-            self.head = Head(*row)
-            if known is not None:
-                self._known = dict(known.fetchall())
-        self._done = False
+        row = head.fetchone()
+        assert row is not None
+        self.head = Head(*row[:-1])
+        if known is not None:
+            self._known = dict(known.fetchall())
+        self._committed = False
 
     def known(self, keys: Sequence[str]) -> dict[str, int]:
         if self._known is not None:
@@ -207,9 +208,9 @@ class _PostgresqlWriter(Writer):
             return known
         return dict(self._raw.execute(_KNOWN, (_lines(keys),)).fetchall())
 
-    def insert(self, first: int, rows: Sequence[Sealed], hashes: Sequence[bytes]) -> None:
+    def insert(self, first: int, rows: Sequence[Sealed], hashes: Sequence[bytes], *, last: bool = False) -> None:
         raw = self._raw
-        terms = sorted((term, seq) for seq, row in enumerate(rows, first) for term in row.terms)
+        terms = [(term, seq) for seq, row in enumerate(rows, first) for term in row.terms]
         late = _late(self.head, first, rows)
         with raw.pipeline():
             raw.execute(
@@ -229,16 +230,27 @@ class _PostgresqlWriter(Writer):
             if late:
                 raw.execute(_INSERT_LATE, (_numbers([seq for seq, _ in late]), _numbers([at for _, at in late])))
             raw.execute("UPDATE ledger_head SET seq = %s, hash = %b WHERE id = 1", (self.head.seq, self.head.hash))
+            if last:
+                self._finish()
 
     def commit(self) -> None:
         """Free the lock, then wait for the disk."""
-        with self._raw.pipeline():
-            self._raw.execute("COMMIT")
-        with self._raw.pipeline():
-            self._raw.execute("SELECT pg_logical_emit_message(true, 'doorward', '')")
-            self._raw.execute("COMMIT")
+        if not self._committed:
+            with self._raw.pipeline():
+                self._finish()
+
+    def _finish(self) -> None:
+        """Both commits in one round trip: the server frees the lock on reading the first, and goes on to the second,
+        a transaction of its own, which the end of the pipeline commits: that one waits for the disk. After an error
+        the server skips the rest, and the pipeline raises it."""
+        self._raw.execute("COMMIT")
+        self._raw.execute("SELECT pg_logical_emit_message(true, 'doorward', '')")
+        self._committed = True
 
 
+_LOCK_HEAD = (
+    f"SELECT {HEAD_COLUMNS}, set_config('synchronous_commit', 'off', true) FROM ledger_head WHERE id = 1 FOR UPDATE"  # noqa: S608
+)
 # Texts travel as lines of one parameter: sealed JSON has no raw line break, kinds and keys have none by `column_key`.
 _KNOWN = "SELECT key, seq FROM ledger_entry WHERE key = ANY (string_to_array(%s, E'\\n'))"
 _INSERT = """
@@ -247,7 +259,7 @@ SELECT %s + n, kind, key, at, learned, sealed, substring(%b::bytea FROM (n::int 
 FROM unnest(string_to_array(%s, E'\\n'), string_to_array(%s, E'\\n', ''), %s::bigint[], %s::bigint[],
             string_to_array(%s, E'\\n')) WITH ORDINALITY AS given (kind, key, at, learned, sealed, n)
 """
-_INSERT_TERMS = "INSERT INTO ledger_term (term, seq) SELECT * FROM unnest(%s::bigint[], %s::bigint[])"
+_INSERT_TERMS = "INSERT INTO ledger_recent (term, seq) SELECT * FROM unnest(%s::bigint[], %s::bigint[])"
 _INSERT_LATE = "INSERT INTO ledger_late (seq, at) SELECT * FROM unnest(%s::bigint[], %s::bigint[])"
 
 

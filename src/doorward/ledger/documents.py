@@ -17,7 +17,7 @@ import msgspec
 import sqlalchemy as sa
 
 from doorward.errors import InvalidInput, LedgerBroken, LedgerPruned
-from doorward.ledger import codec, schema
+from doorward.ledger import codec, index, schema
 from doorward.ledger.chain import HEAD_COLUMNS, Head, appending
 from doorward.ledger.entry import CHANGE, effect_key, micros, moment, subject, term, unseal
 from doorward.ledger.fold import Document, Fold
@@ -201,11 +201,10 @@ def _alone(
 ) -> Document | None:
     """One document from its own history, on top of what pruning kept of it."""
     table = schema.entry.c
-    about = schema.term.c
     name = subject(key).partition("@")[0]
     query = (
         sa.select(table.sealed)
-        .where(table.seq.in_(sa.select(about.seq).where(about.term == term(name))))
+        .where(table.seq.in_(index.seqs(term(name))))
         .where(table.kind == CHANGE, table.at <= until)
         .order_by(table.at, table.seq)
     )

@@ -131,7 +131,8 @@ def touched(change: Change) -> tuple[str, ...]:
 
 def micros(moment: datetime) -> int:
     """Microseconds since 1970, exactly. Raises `InvalidInput` for a time without a zone."""
-    return (codec.utc(moment) - _EPOCH) // _MICROSECOND
+    since = (moment if moment.tzinfo is UTC else codec.utc(moment)) - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def moment(micros: int) -> datetime:
@@ -148,36 +149,53 @@ def term(word: str) -> int:
     return int.from_bytes(hashlib.sha256(word.encode("utf-8", "surrogatepass")).digest()[:8], "big", signed=True)
 
 
+@lru_cache(maxsize=65_536)
+def _about_term(name: str) -> int:
+    return term(name.partition("@")[0])
+
+
+@lru_cache(maxsize=4_096)
+def _who_term(who: str) -> int:
+    return term(f"who {who}")
+
+
 def terms_of(kind: str, who: str, about: Iterable[str]) -> tuple[int, ...]:
     """The index terms of an entry, each once: its subjects without their place, its actor, its kind if not a change."""
-    terms = {term(name.partition("@")[0]) for name in about}
+    terms = [_about_term(name) for name in about]
     if who:
-        terms.add(term(f"who {who}"))
+        terms.append(_who_term(who))
     if kind != CHANGE:
-        terms.add(term(f"kind {kind}"))
-    return tuple(sorted(terms))
+        terms.append(term(f"kind {kind}"))
+    return tuple(terms) if len(terms) < 2 else tuple(dict.fromkeys(terms))
 
 
 def seal(entry: Entry) -> Sealed:
     """Everything of an entry's row but its place. Raises `InvalidInput` for what cannot be written exactly."""
-    body: object = entry.body
+    body = entry.body
     if not entry.kind or not entry.kind.isprintable():
         raise InvalidInput(f"expected a word as an entry's kind, got {entry.kind[:50]!r}")
     if isinstance(body, Change):
+        if entry.kind != CHANGE or (entry.key, entry.at, entry.learned) != (body.id, body.at, body.learned):
+            raise InvalidInput("an entry of a change has its id and times", hint="make it by Entry.of(change)")
         body = codec.body_of(body)
     else:
         body = codec.plain({"": body})[""]
-    at, learned = micros(entry.at), micros(entry.learned)
-    text = codec.canonical(Envelope(FORMAT, entry.kind, at, learned, body, entry.about, entry.key, entry.who))
-    return Sealed(
-        entry.kind,
-        column_key(entry.key),
-        at,
-        learned,
-        text.decode(),
-        hashlib.sha256(text).digest(),
-        terms_of(entry.kind, entry.who, entry.about),
-    )
+    return _seal(entry.kind, entry.key, entry.at, entry.learned, body, entry.about, entry.who)
+
+
+def seal_change(change: Change) -> Sealed:
+    """``seal(Entry.of(change))``, without the entry in between: this is done for every event."""
+    about = touched(change)
+    return _seal(CHANGE, change.id, change.at, change.learned, codec.body_of(change), about, change.who.arn)
+
+
+def _seal(
+    kind: str, key: str | None, at: datetime, learned: datetime, body: object, about: tuple[str, ...], who: str
+) -> Sealed:
+    happened, heard = micros(at), micros(learned)
+    text = codec.canonical(Envelope(FORMAT, kind, happened, heard, body, about, key, who))
+    digest = hashlib.sha256(text).digest()
+    return Sealed(kind, column_key(key), happened, heard, text.decode(), digest, terms_of(kind, who, about))
 
 
 def unseal(text: str | bytes) -> Entry:

@@ -13,11 +13,11 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from doorward.errors import InvalidInput
-from doorward.ledger import anchor, chain, claims, documents, prune, reading, schema, state, transfer, verify
+from doorward.ledger import anchor, chain, claims, documents, index, prune, reading, schema, state, transfer, verify
 from doorward.ledger.anchor import Anchor
 from doorward.ledger.chain import Appended
 from doorward.ledger.claims import Claim
-from doorward.ledger.entry import CHANGE, Entry, Stored, column_key, seal, terms_of, unseal
+from doorward.ledger.entry import CHANGE, Entry, Stored, column_key, seal, seal_change, unseal
 from doorward.ledger.fold import Document, Fold, fold
 from doorward.ledger.prune import Pruned
 from doorward.ledger.reading import Order, Question
@@ -72,13 +72,14 @@ class Ledger:
         """Where it is, for people; without secrets."""
         return self._database.name
 
-    def append(self, entries: Sequence[Entry]) -> Appended:
-        """Append in one transaction: durable when this returns, all or none.
+    def append(self, entries: Sequence[Entry | Change]) -> Appended:
+        """Append in one transaction: durable when this returns, all or none. A change stands for its entry.
 
         An entry whose key is known already is not stored again, so an append that may have failed is made again.
         Raises `LedgerUnreachable`; `InvalidInput` for what JSON cannot hold.
         """
-        return chain.append(self._database, [seal(entry) for entry in entries])
+        sealed = [seal_change(one) if isinstance(one, Change) else seal(one) for one in entries]
+        return chain.append(self._database, sealed)
 
     def entries(
         self,
@@ -131,16 +132,18 @@ class Ledger:
         return documents.document_at(self._database, self._fold, key, at, known_at)
 
     def tend(self, every: int = 20_000) -> bool:
-        """Make a checkpoint if `every` or more entries came since the last: call it now and then. Whether one was made.
+        """Order the index of subjects, and keep a checkpoint of the documents, if `every` or more entries came since
+        the last time: to be called now and then. Whether anything was done.
 
-        Without checkpoints `documents_at` is right all the same, and slower.
+        Without it questions about subjects, and `documents_at`, are right all the same, and slower.
         """
         with self._database.reading() as connection:
             head = documents.read_head(connection)
             last = connection.execute(sa.select(sa.func.max(schema.checkpoint.c.seq))).scalar() or 0
+        merged = index.merge(self._database, every)
         if head.seq - max(last, head.base_seq) < every:
-            return False
-        return documents.make_checkpoint(self._database, self._fold) is not None
+            return merged
+        return documents.make_checkpoint(self._database, self._fold) is not None or merged
 
     def verify(self, progress: Progress | None = None, anchors: Sequence[Anchor] = ()) -> list[Problem]:
         """Everything that is not as it was written; the first bad entry first. Empty: all is well."""
@@ -191,25 +194,7 @@ class Ledger:
 
     def reindex(self) -> None:
         """Make the index of subjects and actors anew, from the entries."""
-        with chain.appending(self._database) as writer:
-            connection = writer.connection
-            connection.execute(sa.delete(schema.term))
-            last = 0
-            while True:
-                table = schema.entry.c
-                query = sa.select(table.seq, table.sealed).where(table.seq > last).order_by(table.seq).limit(1000)
-                rows = connection.execute(query).all()
-                if not rows:
-                    return
-                terms = [
-                    {"term": term, "seq": row.seq}
-                    for row in rows
-                    for entry in (unseal(row.sealed),)
-                    for term in terms_of(entry.kind, entry.who, entry.about)
-                ]
-                if terms:
-                    connection.execute(sa.insert(schema.term), terms)
-                last = rows[-1].seq
+        index.rebuild(self._database)
 
     # State that is not the chain; every transition is an entry of it.
 

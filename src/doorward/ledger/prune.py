@@ -68,7 +68,8 @@ def prune(database: Database, fold: Fold, before: datetime, now: datetime, who: 
             _carry(writer, row, now, who)
         values = {"base_seq": upto, "base_hash": last, "base_at": edge - 1}
         connection.execute(sa.update(head_table).values(values))
-        connection.execute(sa.delete(schema.term).where(schema.term.c.seq <= upto))
+        for rows_of in (schema.term, schema.recent):
+            connection.execute(sa.delete(rows_of).where(rows_of.c.seq <= upto))
         connection.execute(sa.delete(schema.entry).where(entry.seq <= upto))
     return Pruned(count, upto)
 

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import sqlalchemy as sa
 
 from doorward.errors import InvalidInput
-from doorward.ledger import schema
+from doorward.ledger import index, schema
 from doorward.ledger.entry import CHANGE, Stored, micros, subject, term, unseal
 from doorward.ledger.store import Database
 from doorward.model.change import Key
@@ -90,10 +90,7 @@ def _conditions(question: Question) -> list[sa.ColumnElement[bool]]:
     if question.subject is not None:
         words.append(_name(question.subject).partition("@")[0])
     for word in words:
-        rows = sa.select(schema.term.c.seq).where(schema.term.c.term == term(word))
-        if question.after:
-            rows = rows.where(schema.term.c.seq > question.after)
-        where.append(table.seq.in_(rows))
+        where.append(table.seq.in_(index.seqs(term(word), question.after)))
     if question.after:
         where.append(table.seq > question.after)
     if question.since is not None:

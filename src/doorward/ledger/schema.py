@@ -40,6 +40,15 @@ term = sa.Table(
 )
 """Which entries are about what, by whom (`entry.term`)."""
 
+recent = sa.Table(
+    "ledger_recent",
+    metadata,
+    sa.Column("term", sa.BigInteger, nullable=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+)
+"""The same for the newest entries, in the order of the chain: appending to a heap touches a page or two, inserting into
+`term` touches one for each row. `index.merge` moves them over."""
+
 head = sa.Table(
     "ledger_head",
     metadata,

@@ -185,9 +185,11 @@ class _Walk:
                 text = _range(1, head.base_seq) + " missing, and no pruning that is sealed in the chain removed them"
                 self.found(1, "missing", text)
         count = marks = 0
-        for term, seq in self.connection.execute(sa.select(*schema.term.c).execution_options(yield_per=10 * PAGE)):
-            count += 1
-            marks += hash((term, seq))
+        for table in (schema.term, schema.recent):
+            rows = sa.select(table.c.term, table.c.seq).execution_options(yield_per=10 * PAGE)
+            for term, seq in self.connection.execute(rows):
+                count += 1
+                marks += hash((term, seq))
         if (count, marks) != (self.terms, self.marks):
             text = f"the index holds {count} rows, the entries make {self.terms}, or others: make it anew (`reindex`)"
             self.found(None, "index", text)

@@ -40,6 +40,11 @@ def upgrade() -> None:
         sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "ledger_recent",
+        sa.Column("term", sa.BigInteger, nullable=False),
+        sa.Column("seq", sa.BigInteger, nullable=False),
+    )
     head = op.create_table(
         "ledger_head",
         sa.Column("id", sa.SmallInteger, primary_key=True, autoincrement=False),
