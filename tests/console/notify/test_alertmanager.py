@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from doorward.console.notify.address import Guard
 from doorward.console.notify.alertmanager import Alertmanager, payload
 from doorward.console.notify.http import Poster
-from doorward.console.notify.notice import SEVERITIES, STATUSES
+from doorward.console.notify.notice import SEVERITIES, STATUSES, Link
 from doorward.console.notify.outcome import NotDelivered
 from tests.console.notify.servers import T0, notice, receiver
 
@@ -107,16 +107,16 @@ class Served:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def alerts(self) -> list[Any]:
+    def alerts(self, fingerprint: str = "") -> list[Any]:
         """What it holds as firing."""
         with urllib.request.urlopen(f"{self.url}/api/v2/alerts", timeout=5) as answer:  # noqa: S310 - our own
             found: list[Any] = json.load(answer)
-            return found
+            return [alert for alert in found if alert["labels"]["fingerprint"].startswith(fingerprint)]
 
     def within(self, seconds: float, expected: int) -> list[Any]:
         """Its alerts, once there are so many."""
         end = time.monotonic() + seconds
-        while len(found := self.alerts()) != expected and time.monotonic() < end:
+        while len(found := self.alerts("4b1f0c99")) != expected and time.monotonic() < end:
             time.sleep(0.1)
         return found
 
@@ -176,3 +176,16 @@ def test_the_real_alertmanager_takes_all_words(served: Served) -> None:
     assert 1 == len(served.within(5, 1))
     route.send(notice(severity="low", status="resolved", sequence=4, labels=odd, ends=True, at=now))
     assert [] == served.within(5, 0)
+
+
+ODD_LINKS = ["https://a.example/%zz", "https://a.example:x/", "javascript:alert(1)", "https://", "https://a b/", "é",
+             "", "https://[::1/", "https://a.example/%20?<>", "//a", "https://a.example/{}|^`",
+             "https://%41.example/"]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", ODD_LINKS)
+def test_an_odd_link_costs_no_alert(served: Served, url: str) -> None:
+    """The real program refuses an alert whose link is no URI; so such a link is left out, and the alert gets in."""
+    made = notice(fingerprint=f"odd {url}", links=(Link("odd", url),), at=datetime.now(UTC))
+    Alertmanager("am", (served.url,), NEAR).send(made)
+    assert f"odd {url}".strip() in {alert["labels"]["fingerprint"] for alert in served.alerts()}

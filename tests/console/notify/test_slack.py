@@ -82,7 +82,8 @@ def test_cut_texts_end_between_escapes(text: str, limit: int) -> None:
 
 def test_all_at_their_longest_still_fit() -> None:
     """Every part at its own limit together stays below what Slack takes, and says that there is more."""
-    made = notice(title="é" * 999, text="é" * 9_999, revert="é" * 9_999, labels={f"l{n}": "é" * 1_500 for n in range(9)},
+    labels = {f"l{n}": "é" * 1_500 for n in range(9)}
+    made = notice(title="é" * 999, text="é" * 9_999, revert="é" * 9_999, labels=labels,
                   links=tuple(Link("é" * 200, "https://a.example/" + "x" * 1_400) for _ in range(20)))  # fmt: skip
     body = json.loads(json.dumps(payload(made)))
     judge(body)

@@ -90,7 +90,7 @@ def payload(notice: Notice, moment: datetime, hold: timedelta) -> list[dict[str,
         ends = max(starts, min(notice.ends or moment, moment))
     else:
         ends = notice.ends if notice.ends is not None and notice.ends > moment else moment + hold
-    link = next((link.url for link in notice.links), "")
+    link = next((link.url for link in notice.pages), "")
     alert: dict[str, object] = {
         "labels": labels(notice, notice.severity),
         "annotations": _annotations(notice),
@@ -129,7 +129,7 @@ def _annotations(notice: Notice) -> dict[str, str]:
         "status": notice.status,
         "broken": ", ".join(notice.broken),
         "revert": shorten(plain(notice.revert), 8_000),
-        "links": "\n".join(f"{one_line(link.text)}: {link.url}" for link in notice.links),
+        "links": "\n".join(f"{one_line(link.text)}: {link.url}" for link in notice.pages),
     }
     return {name: value for name, value in found.items() if value}
 

@@ -128,7 +128,7 @@ def _cut_off(sock: socket.socket, seconds: float) -> Iterator[None]:
             try:
                 again.shutdown(socket.SHUT_RDWR)
             finally:
-                again.close()
+                again.detach()  # closed below, once: its number may be somebody else's by then
 
     number = socket.dup(sock.fileno())
     timer = threading.Timer(seconds, end)
@@ -190,8 +190,8 @@ def _text(notice: Notice) -> str:
         lines += ["", shorten(plain(notice.text), MAX_TEXT)]
     if notice.revert.strip():
         lines += ["", "Proposed revert:", "", shorten(plain(notice.revert), MAX_TEXT)]
-    if notice.links:
-        lines += ["", *(f"{one_line(link.text)}: {one_line(link.url)}" for link in notice.links)]
+    if notice.pages:
+        lines += ["", *(f"{one_line(link.text)}: {one_line(link.url)}" for link in notice.pages)]
     return "\n".join(lines) + "\n"
 
 
@@ -209,7 +209,6 @@ def _html(notice: Notice) -> str:
         parts.append(f"<pre>{clean(shorten(notice.text, MAX_TEXT))}</pre>")
     if notice.revert.strip():
         parts.append(f"<h3>Proposed revert</h3><pre>{clean(shorten(notice.revert, MAX_TEXT))}</pre>")
-    for link in notice.links:
-        if link.url.startswith(("https://", "http://")):
-            parts.append(f'<p><a href="{clean(link.url)}">{clean(one_line(link.text))}</a></p>')
+    for link in notice.pages:
+        parts.append(f'<p><a href="{clean(link.url)}">{clean(one_line(link.text))}</a></p>')
     return "<!doctype html><html><body>\n" + "\n".join(parts) + "\n</body></html>\n"

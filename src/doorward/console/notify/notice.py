@@ -6,10 +6,12 @@ What does not live here: how a route says it, and when there is something to say
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from urllib.parse import urlsplit
 
 Severity: TypeAlias = Literal["critical", "high", "medium", "low", "info"]
 """How bad, the worst first: the severities of contracts, and ``info`` below them."""
@@ -61,7 +63,7 @@ class Notice:
     revert: str = ""
 
     def __post_init__(self) -> None:
-        if not self.fingerprint:
+        if not one_line(self.fingerprint):
             raise ValueError("a notice without a fingerprint; expected the alert's stable name")
         if self.sequence < 0:
             raise ValueError(f"the sequence {self.sequence}; expected 0 or more")
@@ -93,6 +95,11 @@ class Notice:
     def over(self) -> bool:
         """Whether it says that the cause is gone."""
         return self.status == "resolved"
+
+    @property
+    def pages(self) -> list[Link]:
+        """The links that any receiver takes: whole http and https URLs. One that is odd must not cost the notice."""
+        return [link for link in self.links if _is_web(link.url)]
 
     @property
     def place(self) -> str:
@@ -127,6 +134,17 @@ def of_record(record: Mapping[str, Any]) -> Notice:
         "labels": tuple(record["labels"].items()),
         "links": tuple(Link(**link) for link in record["links"]),
     })  # fmt: skip
+
+
+def _is_web(url: str) -> bool:
+    """Printable ASCII without spaces, valid percent-encoding, a host, and a port that is one."""
+    if not re.fullmatch(r"https?://(?:%[0-9A-Fa-f]{2}|[!-$&-~])+", url) or len(url) > 2_000:
+        return False
+    try:
+        parts = urlsplit(url)
+        return bool(re.fullmatch(r"[A-Za-z0-9._:-]+", parts.hostname or "")) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def digest(text: str) -> str:

@@ -78,7 +78,7 @@ def message(notice: Notice) -> dict[str, str]:
     """Title, body, format and type in Apprise's words."""
     facts = "\n".join(f"{name}: {one_line(value)}" for name, value in notice.facts)
     revert = f"\n\nProposed revert:\n\n{plain(notice.revert)}" if notice.revert.strip() else ""
-    links = "".join(f"\n{one_line(link.text)}: {link.url}" for link in notice.links)
+    links = "".join(f"\n{one_line(link.text)}: {link.url}" for link in notice.pages)
     return {
         "title": shorten(f"{notice.status.upper()} {one_line(notice.title)}", 250),
         "body": shorten(f"{facts}\n\n{plain(notice.text)}{revert}\n{links}".strip(), MAX_BODY),

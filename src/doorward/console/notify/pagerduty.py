@@ -86,9 +86,9 @@ def payload(notice: Notice, key: str) -> dict[str, object]:
     }
     event["payload"] = {name: value for name, value in summary.items() if value}
     event["client"] = "Doorward"
-    if notice.links:
-        event["client_url"] = notice.links[0].url
-        event["links"] = [{"href": link.url, "text": one_line(link.text)} for link in notice.links]
+    if notice.pages:
+        event["client_url"] = notice.pages[0].url
+        event["links"] = [{"href": link.url, "text": one_line(link.text)} for link in notice.pages]
     return event
 
 

@@ -101,7 +101,7 @@ def link(text: str, url: str) -> str:
 def payload(notice: Notice) -> dict[str, object]:
     """``text`` (complete, for receivers without blocks and for notifications) and ``blocks``."""
     mark = ":white_check_mark:" if notice.over else ICON[notice.severity]
-    links = [link(item.text, item.url) for item in notice.links[:MAX_CONTEXT]]
+    links = [link(item.text, item.url) for item in notice.pages[:MAX_CONTEXT]]
     facts = [f"*{escaped(name, 200)}*\n{escaped(value, MAX_FIELD - 210)}" for name, value in notice.facts[:MAX_FIELDS]]
     title = one_line(notice.title) or "Doorward"
     blocks: list[dict[str, Any]] = [

@@ -76,7 +76,7 @@ def payload(notice: Notice) -> dict[str, object]:
             "owner": notice.owner,
             "broken": list(notice.broken),
             "labels": {plain(name): plain(value) for name, value in notice.labels},
-            "links": [{"text": plain(link.text), "url": link.url} for link in notice.links],
+            "links": [{"text": plain(link.text), "url": link.url} for link in notice.pages],
             "revert": shorten(plain(notice.revert), 60_000),
         },
     }
