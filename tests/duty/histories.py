@@ -120,12 +120,12 @@ def document(rules: dict[str, RuleFact], *, ids: bool) -> dict[str, object]:
     return made
 
 
-def states(base: dict[str, RuleFact], seen: Iterable[Act]) -> Iterator[frozenset[Content]]:
+def states(base: dict[str, RuleFact], seen: Iterable[Act], *, ids: bool = True) -> Iterator[frozenset[Content]]:
     """Every state that fits the calls seen, in the order of seconds, in any order within one."""
     acts = sorted(seen, key=lambda one: one.second)
     seconds = [list(some) for _, some in groupby(acts, key=lambda one: one.second)]
     for orders in product(*([order for order in permutations(some) if possible(order)] for some in seconds)):
-        yield replayed(base, [one for order in orders for one in order])
+        yield replayed(base, [one for order in orders for one in order], ids=ids)
 
 
 LIFE = {"add": 0, "set": 1, "remove": 2}
@@ -141,20 +141,28 @@ def possible(order: Iterable[Act]) -> bool:
     return True
 
 
-def replayed(base: dict[str, RuleFact], acts: Iterable[Act]) -> frozenset[Content]:
-    """The contents after calls in this order. A rule that is gone never comes back."""
+def replayed(base: dict[str, RuleFact], acts: Iterable[Act], *, ids: bool = True) -> frozenset[Content]:
+    """The contents after calls in this order. A rule that is gone never comes back. Without ``ids`` the base did not
+    tell which rule is which: a removal that tells a content then means that."""
+    named = set(base) if ids else set()
     now = {id: content_of(rule) for id, rule in base.items()}
     dead: set[str] = set()
     for act in acts:
         content = content_of(act.content)
         if act.does == "remove":
-            by_id = isinstance(act.told, RuleRemoved) and act.told.id is not None
+            assert isinstance(act.told, RuleRemoved)
+            by_id = act.told.id is not None and (
+                act.rule in named or act.told.rule is None or content not in now.values()
+            )
             for id in [id for id in now if (id == act.rule if by_id else now[id] == content)]:
                 del now[id]
                 dead.add(id)
-            if by_id:
+            if act.told.id is not None:
                 dead.add(act.rule)
-        elif act.rule not in dead and not (act.does == "add" and act.rule in now):
+            continue
+        if isinstance(act.told, RuleSet) or (isinstance(act.told, RuleAdded) and act.told.rule.id is not None):
+            named.add(act.rule)
+        if act.rule not in dead and not (act.does == "add" and act.rule in now):
             # A group holds one rule of a content at most: another one must have gone, unseen.
             for id in [id for id in now if now[id] == content]:
                 del now[id]

@@ -64,7 +64,7 @@ def test_every_state_that_fits_what_was_seen_lies_between_the_bounds(
         known = state.group(GROUP)
         status = known.statuses()
         lower = {content for content, value in status.items() if value == 2}
-        for one in states(true.base, delivered[:number]):
+        for one in states(true.base, delivered[:number], ids=ids):
             assert lower <= one, (delivered[:number], lower - one)
             assert known.open or one <= status.keys(), (delivered[:number], one - status.keys())
 

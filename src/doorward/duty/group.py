@@ -130,10 +130,6 @@ class GroupRules:
             return
         content = content_of(rule)
         kept = tuple(one._replace(sure=False) for one in self.held.get(content, ()) if one.id is not None)
-        if id is None and kept:
-            # The same rule told again without its id, or another one after a removal that was not seen: it is there.
-            self.held[content] = (*kept[:-1], kept[-1]._replace(sure=True))
-            return
         self.held[content] = (*kept, Held(id, rule, True))
         if id is not None:
             self.by_id[id] = (content,)
