@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from doorward.console.notify.address import Guard
 from doorward.console.notify.http import Poster
-from doorward.console.notify.notice import SEVERITIES, STATUSES
+from doorward.console.notify.notice import SEVERITIES, STATUSES, one_line
 from doorward.console.notify.outcome import NotDelivered
 from doorward.console.notify.pagerduty import PagerDuty, payload
 from doorward.console.notify.secret import HIDDEN, Secret
@@ -58,7 +58,10 @@ def judge(event: dict[str, Any]) -> None:
 
 
 @given(
-    st.sampled_from(STATUSES), st.sampled_from(SEVERITIES), st.text(max_size=2000), st.text(min_size=1, max_size=400)
+    st.sampled_from(STATUSES),
+    st.sampled_from(SEVERITIES),
+    st.text(max_size=2000),
+    st.text(min_size=1, max_size=400).filter(one_line),
 )
 def test_any_notice_is_a_valid_event(status: Any, severity: Any, title: str, fingerprint: str) -> None:
     """Whatever a notice holds, its event fits the schema and stays below PagerDuty's 512 kB."""
