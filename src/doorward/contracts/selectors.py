@@ -16,6 +16,7 @@ from doorward.contracts.contract import Contract, Selector
 from doorward.errors import InvalidContract
 from doorward.model.estate import Estate, Tags
 from doorward.model.intervals import EMPTY, Intervals
+from doorward.model.rules import Group
 from doorward.reach.question import Question, Side
 from doorward.reach.world import World
 
@@ -195,6 +196,8 @@ class Matcher:
 
     def _index(self, kind: str) -> dict[str, set[str]]:
         estate = self.estate
+        if kind == "group" and not any(group.origin for group in estate.groups.values()) and not estate.aliases:
+            return _groups_by_name(estate.groups)
         found: dict[str, set[str]] = defaultdict(set)
         ids: set[str] = set()
 
@@ -240,6 +243,23 @@ class Matcher:
             if len(found[id]) > 1:
                 found[id] = {id}
         return dict(found)
+
+
+def _groups_by_name(groups: Mapping[str, Group]) -> dict[str, set[str]]:
+    """The same for many groups of a snapshot, which have no Terraform addresses; estates have tens of thousands."""
+    found: dict[str, set[str]] = {id: {id} for id in groups}
+    for id, group in groups.items():
+        names = [group.name] if group.name else []
+        for key, value in group.tags:
+            if key == "Name" and value:
+                names.append(value)
+        for name in names:
+            mine = found.get(name)
+            if mine is None:
+                found[name] = {id}
+            elif name not in groups:  # an id always means the thing itself
+                mine.add(id)
+    return found
 
 
 def _where(contract: Contract) -> str:

@@ -140,13 +140,13 @@ class Component:
         alike: dict[tuple[int, str, str], Cls] = {}
         self.classes: list[Cls] = []
         class_of_interface: list[Cls] = []
+        unsure = self.world.unsure
         for interface in self.interfaces:
             groups, vpc = interface[AT_GROUPS], interface[AT_VPC]
             plain = (
                 interface[AT_KIND] != "nat_gateway"
-                and not interface[AT_MAYBE_GROUPS]
-                and interface[AT_GROUPS_UNKNOWN] is None
                 and (not balancer_of or interface[AT_ID] not in balancer_of)
+                and (not unsure or (not interface[AT_MAYBE_GROUPS] and interface[AT_GROUPS_UNKNOWN] is None))
             )
             quick = (id(groups), interface[AT_SUBNET], vpc)
             found = alike.get(quick) if plain else None

@@ -33,7 +33,10 @@ NUMBERING = (
     "unknown_membership",
 )  # fmt: skip
 """Derived attributes of a component that no rule changes: derived once, in the component that all variants share."""
-SHARED = ("balancer_of", "_component_name", "hidden_vpcs", "_interfaces_by_component", "group_vpc", "inner", "internet")
+SHARED = (
+    "balancer_of", "_census", "_component_name", "hidden_vpcs", "_interfaces_by_component", "group_vpc", "inner",
+    "internet",
+)  # fmt: skip
 """The same for a world."""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import cached_property
-from typing import cast
+from typing import NamedTuple, cast
 
 from doorward.model.addresses import INTERNET
 from doorward.model.estate import (
@@ -36,6 +36,20 @@ from doorward.reach.overlay import (
     edited_component,
     edited_estate,
 )
+
+
+class _Census(NamedTuple):
+    """What one pass over all interfaces tells."""
+
+    by_vpc: dict[str, list[Interface]]
+    group_vpcs: dict[str, set[str]]
+    """Group id → VPCs in which it has members for certain."""
+    bridged: list[tuple[str, str]]
+    """VPCs in which one instance has interfaces."""
+    unsure: list[Interface]
+    """Interfaces whose groups are not all known."""
+    accelerated: frozenset[str]
+    """VPCs in which Global Accelerator has an interface."""
 
 
 class World:
@@ -115,12 +129,8 @@ class World:
             for one in joined[1:]:
                 parent[find(one)] = find(joined[0])
         # One instance with interfaces in two VPCs may forward between them.
-        homes: dict[str, str] = {}
-        for interface in self.estate.interfaces.values():
-            if interface[AT_INSTANCE] is not None:
-                home = homes.setdefault(interface[AT_INSTANCE], interface[AT_VPC])
-                if home != interface[AT_VPC]:
-                    parent[find(interface.vpc)] = find(home)
+        for home, other in self._census.bridged:
+            parent[find(other)] = find(home)
         hidden = sorted(self.hidden_vpcs)
         for one in hidden[1:]:
             parent[find(one)] = find(hidden[0])
@@ -163,9 +173,7 @@ class World:
     @cached_property
     def accelerated_vpcs(self) -> frozenset[str]:
         """VPCs in which Global Accelerator has an interface."""
-        return frozenset(
-            one.vpc for one in self.estate.interfaces.values() if one[AT_KIND] == "global_accelerator_managed"
-        )
+        return self._census.accelerated
 
     @cached_property
     def attached_subnets(self) -> frozenset[str]:
@@ -180,12 +188,47 @@ class World:
         return {}
 
     @cached_property
+    def _census(self) -> _Census:
+        """What is to be known of all interfaces before any component is made: one pass over them."""
+        by_vpc: dict[str, list[Interface]] = {}
+        group_vpcs: dict[str, set[str]] = defaultdict(set)
+        homes: dict[str, str] = {}
+        bridged: list[tuple[str, str]] = []
+        unsure: list[Interface] = []
+        accelerated: set[str] = set()
+        seen: set[tuple[int, str]] = set()
+        for interface in self.estate.interfaces.values():
+            vpc, groups, instance = interface[AT_VPC], interface[AT_GROUPS], interface[AT_INSTANCE]
+            mine = by_vpc.get(vpc)
+            if mine is None:
+                mine = by_vpc[vpc] = []
+            mine.append(interface)
+            # Most interfaces share one tuple of groups with others, which is found faster than an equal one.
+            key = (id(groups), vpc)
+            if key not in seen:
+                seen.add(key)
+                for group in groups:
+                    group_vpcs[group].add(vpc)
+            if instance is not None and homes.setdefault(instance, vpc) != vpc:
+                bridged.append((homes[instance], vpc))
+            if interface[AT_MAYBE_GROUPS] or interface[AT_GROUPS_UNKNOWN]:
+                unsure.append(interface)
+            if interface[AT_KIND] == "global_accelerator_managed":
+                accelerated.add(vpc)
+        return _Census(by_vpc, group_vpcs, bridged, unsure, frozenset(accelerated))
+
+    @property
+    def unsure(self) -> bool:
+        """Whether there is any interface whose groups are not all known."""
+        return bool(self._census.unsure)
+
+    @cached_property
     def _interfaces_by_component(self) -> dict[str, list[Interface]]:
         names = self._component_name
-        found: dict[str, list[Interface]] = defaultdict(list)
-        for interface in self.estate.interfaces.values():
-            vpc = interface[AT_VPC]
-            found[names.get(vpc, vpc)].append(interface)
+        found: dict[str, list[Interface]] = {}
+        for vpc, interfaces in self._census.by_vpc.items():
+            name = names.get(vpc, vpc)
+            found[name] = found[name] + interfaces if name in found else interfaces
         return found
 
     def component_of(self, vpc: str) -> Component:
@@ -207,31 +250,16 @@ class World:
     @cached_property
     def group_vpc(self) -> dict[str, set[str]]:
         """Group id → VPCs in which it has members (certain or possible)."""
-        found: dict[str, set[str]] = defaultdict(set)
-        if self._interfaces_by_component.keys() <= self.components.keys():
-            # All interfaces are in classes already, which are few.
-            for alike in (cls.key for component in self.components.values() for cls in component.classes):
-                for group in alike.groups + alike.maybe:
-                    found[group].add(alike.vpc)
-                if alike.unknown:
-                    for one in self.estate.groups.values():
-                        if one.vpc == alike.vpc:
-                            found[one.id].add(alike.vpc)
-            return found
-        seen: set[tuple[int, str]] = set()
-        for interface in self.estate.interfaces.values():
-            key = (id(interface[AT_GROUPS]), interface[AT_VPC])
-            if key not in seen:
-                seen.add(key)
-                for group in interface.groups:
-                    found[group].add(interface.vpc)
-            if interface[AT_MAYBE_GROUPS]:
-                for group in interface.maybe_groups:
-                    found[group].add(interface.vpc)
-            if interface[AT_GROUPS_UNKNOWN]:
+        if not self._census.unsure:
+            return self._census.group_vpcs
+        found = {group: set(vpcs) for group, vpcs in self._census.group_vpcs.items()}
+        for interface in self._census.unsure:
+            for group in interface.maybe_groups:
+                found.setdefault(group, set()).add(interface.vpc)
+            if interface.groups_unknown:
                 for one in self.estate.groups.values():
                     if one.vpc == interface.vpc:
-                        found[one.id].add(interface.vpc)
+                        found.setdefault(one.id, set()).add(interface.vpc)
         return found
 
     @cached_property
