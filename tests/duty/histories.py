@@ -151,10 +151,10 @@ def replayed(base: dict[str, RuleFact], acts: Iterable[Act], *, ids: bool = True
         content = content_of(act.content)
         if act.does == "remove":
             assert isinstance(act.told, RuleRemoved)
-            by_id = act.told.id is not None and (
-                act.rule in named or act.told.rule is None or content not in now.values()
-            )
-            for id in [id for id in now if (id == act.rule if by_id else now[id] == content)]:
+            told = act.told.id
+            nameless = [id for id, held in now.items() if held == content and (told is None or id not in named)]
+            by_id = told is not None and (act.rule in named or act.told.rule is None or not nameless)
+            for id in [id for id in now if id == act.rule] if by_id else nameless:
                 del now[id]
                 dead.add(id)
             if act.told.id is not None:
