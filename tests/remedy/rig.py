@@ -56,9 +56,7 @@ class Rig:
                 status, code, text = refused
                 start_response(f"{status} Refused", [("Content-Type", "text/xml")])
                 said = f"<Errors><Error><Code>{code}</Code><Message>{text}</Message></Error></Errors>"
-                return [
-                    f"<Response><Errors><Error><Code>{code}</Code><Message>{text}</Message></Error></Errors>{tail}".encode()
-                ]
+                return [f"<Response>{said}<RequestID>r</RequestID></Response>".encode()]
         answer = self.cloud(environ, start_response)
         if watched and self.after is not None:
             self.after(action, params)

@@ -130,7 +130,9 @@ class Steps:
         revert = load(plan)
         step = revert.steps[number]
         stored = self.states.get(revert.id)
-        # It was killed after the mark: the call may have been sent, and its answer was lost.
+        if stored is not None and stored.steps[number].state not in OPEN:
+            return self._kept(revert.with_step(number, stored.steps[number]))  # killed after its end was stored
+        # Killed after the mark: the call may have been sent, and its answer was lost.
         lost = step.state == "acting" or (stored is not None and stored.steps[number].state == "acting")
         seen = self._look(step.act, revert.id)
         if isinstance(seen, Refusal):
@@ -220,6 +222,9 @@ class Steps:
         """Compensate one step that is done: its inverse, by the same three ways. Only what was ours for certain."""
         revert = load(plan)
         step = revert.steps[number]
+        stored = self.states.get(revert.id)
+        if stored is not None and stored.steps[number].state == "compensated":
+            return self._kept(revert.with_step(number, stored.steps[number]))  # killed after its end was stored
         if not step.request:
             return self._kept(revert.with_step(number, _left(step, "somebody else may have done it")))
         act = inverse_of(step.act, step.made)

@@ -37,10 +37,10 @@ class Remedy(DBOSConfiguredInstance):
         with SetWorkflowID(revert.id):
             DBOS.start_workflow(self.perform, planned(revert))
 
-    def wait(self, id: str) -> Revert:
-        """Wait for the end of a revert that was started, here or before, and return it."""
+    def wait(self, id: str, *, every: float = 0.5) -> Revert:
+        """Wait for the end of a revert that was started, here or before, asking each ``every`` seconds; return it."""
         handle: WorkflowHandle[Plan] = DBOS.retrieve_workflow(id)
-        return load(handle.get_result())
+        return load(handle.get_result(polling_interval_sec=every))
 
     @DBOS.workflow(
         name="revert", max_recovery_attempts=RECOVERIES, serialization_type=WorkflowSerializationFormat.PORTABLE
