@@ -204,13 +204,13 @@ def outage(*, keep_alive: bool) -> dict[str, Any]:
             after = json.loads(shell("users", "--json", "--since", str(back)))
     return {
         "keep_alive": keep_alive,
-        "login_p50_before_ms": before["login p50 ms"],
+        "login_p50_before_ms": before["login_p50_ms"],
         "failed_before": before["failed"],
-        "first_failing_login_ms": during["first failing login ms"],
-        "last_fine_login_ms": during["last fine login ms"],
-        "how": sorted(key for key in during if key.startswith("login http") or key == "login timeout"),
-        "first_fine_login_after_ms": after["first fine login ms"],
-        "last_failing_login_after_ms": after["last failing login ms"],
+        "first_failing_login_ms": during["first_failing_login_ms"],
+        "last_fine_login_ms": during["last_fine_login_ms"],
+        "how": sorted(one for one in during["outcomes"].get("login", {}) if one.startswith("http") or one == "timeout"),
+        "first_fine_login_after_ms": after["first_fine_login_ms"],
+        "last_failing_login_after_ms": after["last_failing_login_ms"],
         "failed_after": after["failed"],
     }
 

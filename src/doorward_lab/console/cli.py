@@ -11,10 +11,12 @@ from typing import Annotated, Any
 
 import typer
 
-from doorward_lab.console import control, launch
+from doorward_lab.console import control, launch, words
+from doorward_lab.console.progress import Bar
 from doorward_lab.console.rundir import Card, RunDir, all_labs
 from doorward_lab.errors import LabError, NotRunning
 
+INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 app = typer.Typer(
     name="doorward-lab",
     help="A miniature cloud on this machine: the AWS API, security groups that filter real packets, and a web stack.",
@@ -38,7 +40,10 @@ def _switch(word: object) -> bool:
 @app.command()
 def up(
     scene: Annotated[
-        str, typer.Argument(help="A scene's name (see `scenes`), a YAML file, an AWS snapshot's folder or a plan.")
+        str,
+        typer.Argument(
+            help="A scene's name (see `scenes`) or YAML file, an AWS snapshot or AWS CLI output, or a plan."
+        ),
     ] = "outage",
     name: Name = "lab",
     port: Annotated[
@@ -60,25 +65,38 @@ def up(
     event_reorder: Annotated[float, typer.Option(min=0, max=1, help="Share of events sent out of order.")] = 0,
     event_drop: Annotated[float, typer.Option(min=0, max=1, help="Share of events lost.")] = 0,
 ) -> None:
-    """Build a lab and leave it running; print how to reach it."""
+    """Build a lab and leave it running; print how to reach it.
+
+    The web stack takes three more ports: the web front --port + 1, Prometheus + 2, Alertmanager + 3. Labs lie in the
+    folder DOORWARD_LAB_HOME; by default $XDG_RUNTIME_DIR/doorward-lab, or doorward-lab-UID in the temporary folder.
+    """
     settings = launch.Settings(
         name=name, scene=scene, port=port, region=region, seed=seed, rate=rate, stack=stack, monitoring=monitoring,
         second_login=second_login,
         apply_delay=apply_delay, event_delay=event_delay, event_duplicate=event_duplicate,
         event_reorder=event_reorder, event_drop=event_drop,
     )  # fmt: skip
-    with _Bar() as bar:
-        card = launch.up(settings, bar)
-    _show(card)
+    try:
+        with Bar() as bar:
+            card = launch.up(settings, bar)
+    except KeyboardInterrupt:
+        print("stopped; nothing is left", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    found = _ask(card.name, {"do": "status"})
+    words.up(card, environment(card), stack=bool(found["services"]))
+    words.left_out(found["left_out"], sys.stderr)
 
 
 @app.command()
 def down(
-    name: Name = "lab",
+    which: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Which lab; the same as --name.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Which lab, when several run.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every lab of yours.")] = False,
 ) -> None:
     """End a lab; nothing of it is left."""
-    for folder in all_labs() if every else [RunDir(name)]:
+    if which is not None and name not in (None, which):
+        raise LabError(f"down {which} --name {name}: which of the two?")
+    for folder in all_labs() if every else [RunDir(which or name or "lab")]:
         ran = folder.end(patience=10.0)
         print(f"{folder.name}: {'ended' if ran else 'did not run'}")
 
@@ -102,35 +120,42 @@ def status(
     elif not found:
         print("no lab runs; start one by `doorward-lab up`")
     for one in () if as_json else found:
-        _status(one)
+        words.status(one)
 
 
 @app.command()
 def env(name: Name = "lab") -> None:
     """Print what a shell needs: eval "$(doorward-lab env)"."""
     card = RunDir(name).card()
-    for key, value in _environment(card).items():
+    for key, value in environment(card).items():
         print(f"export {key}={value}")
 
 
-@app.command(
-    "exec",
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False},
-)
+@app.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 def execute(
-    context: typer.Context,
     host: Annotated[str, typer.Argument(help="A host's name, an instance's or interface's id, or `internet`.")],
+    command: Annotated[
+        list[str] | None, typer.Argument(metavar="COMMAND...", help="A program and its words, best after --.")
+    ] = None,
     name: Name = "lab",
     client: Annotated[
-        str | None, typer.Option(help="On the internet: the address that packets shall come from.")
+        str | None, typer.Option(metavar="ADDRESS", help="On the internet: the address that packets come from.")
     ] = None,
 ) -> None:
-    """Run a command on a host: doorward-lab exec portal -- curl http://…"""
-    words = [word for n, word in enumerate(context.args) if word != "--" or n]
-    if not words:
-        raise LabError("which command? For example: doorward-lab exec portal -- ip address")
+    """Run a command on a host: doorward-lab exec portal-1 -- curl http://…
+
+    It runs in / as uid 1000, on the machine's real files: only the network is the lab's. The exit status is the
+    command's (128 + n for signal n); 127: no such program, 126: it cannot be run, 2: the lab refused.
+    """
+    given = list(command or ())
+    if given[:1] == ["--"]:
+        del given[0]
+    elif given:
+        _refuse_options(given)
+    if not given:
+        raise LabError("which command? For example: doorward-lab exec portal-1 -- ip address")
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    request: control.Message = {"do": "exec", "host": host, "argv": words, "client": client}
+    request: control.Message = {"do": "exec", "host": host, "argv": given, "client": client}
     done = _ask(name, request, files=(0, 1, 2))
     raise typer.Exit(int(done["status"]))
 
@@ -166,8 +191,30 @@ def users(
     if as_json:
         print(json.dumps(done, indent=2))
     else:
-        for key, value in done.items():
-            print(f"{key:28} {value}")
+        words.users(done)
+
+
+@app.command()
+def rules(
+    host: Annotated[str, typer.Argument(help="A host's name, or an instance's or interface's id.")],
+    name: Name = "lab",
+    as_json: AsJson = False,
+) -> None:
+    """What filters a host: its rules with what they let in, and as nftables has them."""
+    done = _ask(name, {"do": "rules", "host": host})
+    if as_json:
+        print(json.dumps(done, indent=2))
+    else:
+        words.rules(host, done)
+
+
+@app.command()
+def restart(
+    service: Annotated[str, typer.Argument(help="A part of the stack (see `status`, `logs`).")], name: Name = "lab"
+) -> None:
+    """Stop a part of the web stack, if it still runs, and start it again."""
+    _ask(name, {"do": "restart", "service": service})
+    print(f"{service} runs again")
 
 
 @app.command("second-login")
@@ -218,8 +265,7 @@ def list_faults(as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps(found, indent=2))
     else:
-        for name, summary in found.items():
-            print(f"{name:32} {summary}")
+        words.table(found)
 
 
 @app.command("scenes")
@@ -227,8 +273,7 @@ def list_scenes() -> None:
     """The scenes that come with the lab."""
     from doorward_lab import scenes
 
-    for name in scenes.names():
-        print(f"{name:12} {scenes.load(name).description}")
+    words.table({name: scenes.load(name).description for name in scenes.names()})
 
 
 @app.command()
@@ -255,6 +300,14 @@ def judge(
     raise typer.Exit(judging.run(estates, seed, output, as_json=as_json))
 
 
+def _refuse_options(command: list[str]) -> None:
+    if command[0].startswith("-"):
+        raise LabError(
+            f"{command[0]} comes after the host; options go before it, and the command after --: "
+            "doorward-lab exec --name lab portal-1 -- ip address"
+        )
+
+
 def _ask(name: str, request: control.Message, files: tuple[int, ...] = ()) -> dict[str, Any]:
     folder = RunDir(name)
     folder.card()
@@ -267,7 +320,8 @@ def _ask(name: str, request: control.Message, files: tuple[int, ...] = ()) -> di
     return done
 
 
-def _environment(card: Card) -> dict[str, str]:
+def environment(card: Card) -> dict[str, str]:
+    """What AWS clients read."""
     return {
         "AWS_ENDPOINT_URL": card.endpoint,
         "AWS_ACCESS_KEY_ID": card.access_key,
@@ -276,77 +330,33 @@ def _environment(card: Card) -> dict[str, str]:
     }
 
 
-def _show(card: Card) -> None:
-    print(f"the lab {card.name!r} is up: scene {card.scene}")
-    for what, address in (
-        ("API", card.endpoint),
-        ("web", card.web),
-        ("Prometheus", card.prometheus),
-        ("Alertmanager", card.alertmanager),
-    ):
-        if address:
-            print(f"  {what:12} {address}")
-    print("\nin this shell:")
-    for key, value in _environment(card).items():
-        print(f"  export {key}={value}")
-    which = "" if card.name == "lab" else f" --name {card.name}"
-    print(f"\n  aws ec2 describe-security-groups --endpoint-url {card.endpoint}")
-    print(f"  doorward-lab users{which}; doorward-lab fault sg-ingress-removed{which}; doorward-lab down{which}")
-
-
-def _status(one: dict[str, Any]) -> None:
-    print(f"{one['name']}: scene {one['scene']}, up {one['uptime']} s, {one['memory_mib']} MiB, {one['endpoint']}")
-    print(f"  {one['interfaces']} interfaces, {one['calls']} calls, {one['events']} events")
-    for host in one["hosts"]:
-        print(f"  {host['name']:20} {host['id']:24} {' '.join(host['addresses'])}  {host.get('runs', '')}")
-    if one["faults"]:
-        print(f"  faults in effect: {', '.join(one['faults'])}")
-
-
-class _Bar:
-    """Progress on standard error: a bar in a terminal, a line a stage elsewhere."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-        console = Console(stderr=True)
-        self._live = console.is_terminal
-        self._bar = Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(),
-            console=console, transient=True, disable=not self._live,
-        )  # fmt: skip
-        self._task: Any = None
-        self._stage = ""
-
-    def __enter__(self) -> _Bar:
-        self._bar.start()
-        self._task = self._bar.add_task("making namespaces", total=None)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def __call__(self, stage: str, done: int | None, of: int | None) -> None:
-        if self._live:
-            self._bar.update(self._task, description=stage, completed=done or 0, total=of)
-        elif stage != self._stage:
-            print(f"{stage} …", file=sys.stderr)
-        self._stage = stage
-
-
 def main() -> None:
     """Entry point of the command `doorward-lab`."""
     if sys.platform != "linux":
         print("doorward-lab: it needs Linux (namespaces and nftables); Doorward itself does not", file=sys.stderr)
         sys.exit(2)
+    status: object = 0
     try:
         typer.main.get_command(app)(prog_name="doorward-lab")
+    except SystemExit as error:
+        status = error.code
     except LabError as error:
         print(f"doorward-lab: {error}", file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(1)
+        status = 2
     except KeyboardInterrupt:
-        sys.exit(130)
+        status = INTERRUPTED
+    except OSError as error:
+        status = _no_output(error)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        status = _no_output(error)
+    sys.exit(status if isinstance(status, int) else 0 if status is None else 1)
+
+
+def _no_output(error: OSError) -> int:
+    """Nobody reads what is printed, or it cannot be written: say so once, and leave Python nothing to complain of."""
+    if not isinstance(error, BrokenPipeError):
+        print(f"doorward-lab: {error}", file=sys.stderr)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 1

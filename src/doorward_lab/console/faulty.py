@@ -60,12 +60,24 @@ class Faulty:
 
     def in_effect(self) -> list[str]:
         """The faults in effect, the oldest first."""
-        return list(self._injected)
+        return [name for name in list(self._injected) if not self._over(name)]
+
+    def ended(self) -> list[str]:
+        """Injected faults that have ended by themselves (a flood that is over), and were not healed."""
+        return [name for name in list(self._injected) if self._over(name)]
+
+    def _over(self, name: str) -> bool:
+        done = self._injected.get(name)
+        started = [str(step["name"]) for step in done.undo if step["do"] == "stop"] if done is not None else []
+        web = self._lab.web
+        return bool(started) and (web is None or all(web.over(service) for service in started))
 
     def inject(self, what: str, seed: int, parameters: Mapping[str, str]) -> dict[str, object]:
         """Make a fault happen. Raises LabError for one that there is not, that cannot be, or that is in effect."""
         fault = faults.get(what)
         with self._lock:
+            if self._over(what):
+                fault.heal(self, self._injected.pop(what))
             if what in self._injected:
                 raise LabError(f"{what} is in effect already; put it right first: doorward-lab heal {what}")
             if fault.needs_stack and self._lab.web is None:

@@ -7,12 +7,8 @@ universe is made (`daemon`), how callers are heard (`control`), what a fault doe
 from __future__ import annotations
 
 import logging
-import os
 import re
-import select
-import signal
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -24,16 +20,16 @@ from doorward_lab import scenes
 from doorward_lab.cloud.app import Cloud
 from doorward_lab.cloud.serve import Server, serve
 from doorward_lab.cloud.trail import Emitter, Trail
-from doorward_lab.console import control
+from doorward_lab.console import control, programs, rules
 from doorward_lab.console.faulty import Faulty
 from doorward_lab.console.launch import Settings
 from doorward_lab.console.rundir import Card
+from doorward_lab.console.source import load
 from doorward_lab.console.web import Web
-from doorward_lab.errors import BadScene, LabError, NotRunning
+from doorward_lab.errors import LabError, NotRunning
 from doorward_lab.fabric.apply import Fabric
 from doorward_lab.kernel import universe
 from doorward_lab.kernel.netns import Namespace
-from doorward_lab.kernel.spawn import spawn
 from doorward_lab.model import CloudState, Interface
 from doorward_lab.scenes.clients import Clients
 
@@ -235,7 +231,9 @@ class Lab:
         request = caller.request
         acts: dict[str, Callable[[control.Caller], object]] = {
             "status": lambda _: self.status(),
-            "exec": self._exec,
+            "exec": lambda _: programs.run(self, caller),
+            "rules": lambda _: rules.rules(self, str(request.get("host"))),
+            "restart": lambda _: self._web().restart(str(request.get("service"))),
             "logs": self._logs,
             "users": lambda _: self._web().users(request.get("rate"), request.get("since")),
             "second-login": lambda _: self._web().second_login(bool(request.get("on"))),
@@ -262,6 +260,7 @@ class Lab:
     def status(self) -> dict[str, object]:
         """How the lab is; sizes in MiB, times in seconds."""
         runs = self.web.places() if self.web is not None else {}
+        services = self.web.states() if self.web is not None else {}
         return {
             "name": self.settings.name,
             "scene": self.scene.name if self.scene else "",
@@ -273,6 +272,9 @@ class Lab:
             "events": asdict(self.emitter.counts),
             "fabric": asdict(self.fabric.stats()),
             "faults": self.faulty.in_effect() if self.faulty else [],
+            "faults_ended": self.faulty.ended() if self.faulty else [],
+            "left_out": [str(one) for one in self.scene.left_out] if self.scene is not None else [],
+            "services": services,
             "hosts": [
                 {
                     "name": self.name_of(one),
@@ -285,52 +287,16 @@ class Lab:
             ],
         }
 
-    def _exec(self, caller: control.Caller) -> object:
-        words = caller.request.get("argv")
-        if not isinstance(words, list) or not words or len(caller.files) != 3:
-            raise LabError("exec needs a command, and the caller's input, output and error")
-        space = self.namespace(str(caller.request["host"]))
-        process = spawn(
-            space,
-            [str(word) for word in words],
-            env={
-                "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                "HOME": "/",
-                "TERM": os.environ.get("TERM", "dumb"),
-                "LANG": "C.UTF-8",
-            },
-            cwd="/",
-            stdin=caller.files[0],
-            stdout=caller.files[1],
-            stderr=caller.files[2],
-        )
-        return {"status": _wait(process, caller)}
-
     def _logs(self, caller: control.Caller) -> object:
         what, lines = caller.request.get("what"), int(str(caller.request.get("lines", 50)))
+        parts = ["lab", *(self.web.names() if self.web is not None else ())]
         if what is None:
-            parts = self.web.names() if self.web is not None else []
-            caller.say({"text": "\n".join(["lab", *parts])})
+            caller.say({"text": "\n".join(parts)})
+        elif what not in parts:
+            raise NotRunning(f"no part {what!r}; there are: {', '.join(parts)}")
         else:
             caller.say({"text": self._web().logs(str(what), lines)})
         return {}
-
-
-def load(scene: str) -> scenes.Scene:
-    """A scene by name, or from a YAML file, a snapshot's folder, or a Terraform plan. Raises BadScene."""
-    path = Path(scene)
-    if scene in scenes.names():
-        return scenes.load(scene)
-    if path.is_dir():
-        return scenes.from_snapshot(path)
-    if path.suffix == ".json":
-        return scenes.from_plan(path)
-    if path.is_file():
-        return scenes.load(path)
-    raise BadScene(
-        f"{scene!r} is neither a scene ({', '.join(scenes.names())}) nor a file or folder: give a scene's YAML file, "
-        "the folder of a snapshot, or a plan from `terraform show -json`"
-    )
 
 
 def memory() -> int:
@@ -343,23 +309,6 @@ def memory() -> int:
             continue  # it ended, or may not be looked at
         found += int(match[1]) if match else 0
     return found // 1024
-
-
-def _wait(process: subprocess.Popen[bytes], caller: control.Caller) -> int:
-    """Until the process ends, or its caller goes away: then it is ended."""
-    ended = os.pidfd_open(process.pid)
-    try:
-        while not select.select([ended], [], [], 0.25)[0]:
-            if caller.gone():
-                process.send_signal(signal.SIGHUP)
-                try:
-                    process.wait(2.0)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-    finally:
-        os.close(ended)
-    code = process.wait()
-    return 128 - code if code < 0 else code
 
 
 def _words(value: object) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -17,12 +18,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from doorward_lab.console.rundir import Card, RunDir
-from doorward_lab.errors import LabError, Missing, Occupied, Refused
+from doorward_lab.errors import BadScene, LabError, Missing, Occupied, Refused
 from doorward_lab.kernel import universe
 
 PORT = 4588
 FRONTS = ("api", "web", "prometheus", "alertmanager")
 """What the host reaches, each on a port of its own, in this order from the first port on."""
+FOR = {"api": "the API", "web": "the web front", "prometheus": "Prometheus", "alertmanager": "Alertmanager"}
+REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[1-9]")
 
 Progress = Callable[[str, "int | None", "int | None"], None]
 """Told what is being built, how much of it is done, and of how much."""
@@ -47,21 +50,42 @@ class Settings:
     event_reorder: float = 0.0
     event_drop: float = 0.0
 
+    def check(self) -> None:
+        """Raise LabError for what cannot be, before anything is started. The scene is read whole."""
+        from doorward_lab.console.source import load  # slow to import, and the daemon must not before its namespaces
+
+        if not REGION.fullmatch(self.region):
+            raise BadScene(f"--region {self.region}: is no AWS region; expected one such as eu-west-1")
+        if not 0 <= self.port <= 65535 - len(FRONTS) + 1:
+            raise BadScene(f"--port {self.port}: expected 0, or 1 to {65535 - len(FRONTS) + 1}")
+        least, most = self.event_delay
+        if not 0 <= least <= most:
+            raise BadScene(f"--event-delay {least:g} {most:g}: expected the least seconds first, and none below 0")
+        scene = load(self.scene)
+        if self.second_login and not any(host.run == "login-b" for host in scene.hosts.values()):
+            raise BadScene(f"--second-login: the scene {scene.name!r} has no second login stack; outage has one")
+
+    def fronts(self) -> tuple[str, ...]:
+        """What the host shall reach of such a lab."""
+        return (FRONTS if self.monitoring else FRONTS[:2]) if self.stack else FRONTS[:1]
+
 
 def up(settings: Settings, progress: Progress, *, patience: float = 180.0) -> Card:
     """Start a lab in the background and wait until it is ready. `patience` in seconds.
 
     Raises:
+        BadScene: settings or a scene that cannot be.
         Missing: this machine lacks something; every lack has a line.
         Occupied: a lab of this name runs, or a port is taken.
         LabError: what went wrong while it was built. Nothing is left of it.
     """
-    if lacks := universe.check():
-        raise Missing("this machine cannot run the lab:\n" + "\n".join(f"  - {line}" for line in lacks))
+    folder = RunDir(settings.name)
+    settings.check()
     if not Path(settings.scene).is_absolute() and Path(settings.scene).exists():
         settings = replace(settings, scene=str(Path(settings.scene).resolve()))
+    if lacks := universe.check():
+        raise Missing("this machine cannot run the lab:\n" + "\n".join(f"  - {line}" for line in lacks))
     with ExitStack() as ours:
-        folder = RunDir(settings.name)
         lock = folder.claim()
         ours.callback(os.close, lock)
         try:
@@ -72,19 +96,22 @@ def up(settings: Settings, progress: Progress, *, patience: float = 180.0) -> Ca
 
 
 def _start(folder: RunDir, lock: int, settings: Settings, progress: Progress, patience: float, ours: ExitStack) -> Card:
-    fronts = [ours.enter_context(listen(settings.port + n if settings.port else 0)) for n in range(len(FRONTS))]
+    fronts = {
+        name: ours.enter_context(listen(settings.port + n if settings.port else 0, FOR[name]))
+        for n, name in enumerate(settings.fronts())
+    }
     control = ours.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
     control.bind(str(folder.socket))
     control.listen(64)
     theirs, mine = socket.socketpair()
     ours.enter_context(mine)
-    passed = [lock, control.fileno(), theirs.fileno(), *(front.fileno() for front in fronts)]
+    passed = [lock, control.fileno(), theirs.fileno(), *(front.fileno() for front in fronts.values())]
     handover = {
         "settings": asdict(settings),
         "folder": str(folder.path),
         "control": control.fileno(),
         "progress": theirs.fileno(),
-        "fronts": {name: front.fileno() for name, front in zip(FRONTS, fronts, strict=True)},
+        "fronts": {name: front.fileno() for name, front in fronts.items()},
     }
     with folder.log.open("ab") as log, theirs:
         process = subprocess.Popen(
@@ -95,6 +122,7 @@ def _start(folder: RunDir, lock: int, settings: Settings, progress: Progress, pa
             pass_fds=passed,
             start_new_session=True,  # Ctrl-C in this terminal is for us, not for the lab
             cwd="/",
+            env=_environment(),
         )
     folder.held_by(process.pid)
     try:
@@ -105,6 +133,14 @@ def _start(folder: RunDir, lock: int, settings: Settings, progress: Progress, pa
         raise
     folder.publish(card)
     return card
+
+
+def _environment() -> dict[str, str]:
+    """This process' own, with paths to packages that hold in another folder too."""
+    given = os.environ.get("PYTHONPATH")
+    if not given:
+        return dict(os.environ)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in given.split(os.pathsep))}
 
 
 def _wait(
@@ -127,8 +163,8 @@ def _wait(
     raise Refused("the lab ended while it was built:\n" + "\n".join(f"  {line}" for line in tail))
 
 
-def listen(port: int) -> socket.socket:
-    """A listening socket on 127.0.0.1; port 0: any free one.
+def listen(port: int, what: str) -> socket.socket:
+    """A listening socket on 127.0.0.1 for `what`; port 0: any free one.
 
     Raises:
         Occupied: the port is taken.
@@ -140,7 +176,8 @@ def listen(port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         made.close()
         raise Occupied(
-            f"port {port} on 127.0.0.1 cannot be used ({error}); choose another by --port, or --port 0 for any free one"
+            f"port {port} on 127.0.0.1 cannot be used for {what} ({getattr(error, 'strerror', error)}); choose another "
+            "by --port, or --port 0 for any free one"
         ) from error
     made.listen(256)
     return made

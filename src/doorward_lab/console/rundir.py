@@ -103,10 +103,13 @@ class RunDir:
                 f"a lab named {self.name!r} runs already; end it by `doorward-lab down --name {self.name}`, "
                 "or start this one under another --name"
             )
-        for left in self.path.iterdir():
-            if left.name != "lock":
-                shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+        self._clean()
         return lock
+
+    def _clean(self, *kept: str) -> None:
+        for left in self.path.iterdir():
+            if left.name not in ("lock", *kept):
+                shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink(missing_ok=True)
 
     def _lock(self) -> int | None:
         self.path.mkdir(mode=0o700, exist_ok=True)
@@ -147,14 +150,18 @@ class RunDir:
         """How to reach the lab of this name.
 
         Raises:
-            NotRunning: none runs; what a dead one left is removed.
+            NotRunning: none runs; what a dead one left is removed, but its log.
         """
         if not self.path.exists():
             raise NotRunning(f"no lab named {self.name!r} runs; start one by `doorward-lab up`")
-        if not self.alive():
-            self.remove()
+        if (lock := self._lock()) is not None:  # held, so that a lab that is started now keeps what it makes
+            try:
+                self._clean(self.log.name)
+            finally:
+                os.close(lock)
+            kept = f" Its log is kept until then: {self.log}" if self.log.exists() else ""
             raise NotRunning(
-                f"the lab named {self.name!r} has died; what it left is removed. Start it by `doorward-lab up`"
+                f"the lab named {self.name!r} has died; what it left is removed. Start it by `doorward-lab up`.{kept}"
             )
         try:
             return Card(**json.loads(self._card.read_text(encoding="utf-8")))

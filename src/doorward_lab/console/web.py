@@ -30,13 +30,15 @@ from doorward_lab.kernel.pump import Pump, listen
 from doorward_lab.kernel.spawn import spawn
 from doorward_lab.model import CloudState
 from doorward_lab.scenes import Built, BuiltHost, Clients, Scene
-from doorward_lab.stack import outcomes, switch
+from doorward_lab.stack import admin, outcomes, switch
 from doorward_lab.stack.balancer import TARGETS_FILE
 from doorward_lab.stack.balancing import Balancer, Target, from_describe
 from doorward_lab.stack.place import Place
 from doorward_lab.stack.roles import Stack
 from doorward_lab.stack.users import LOG as USERS_LOG
+from doorward_lab.stack.users import UsersSettings
 from doorward_lab.stack.wiring import Options, Ports, Wiring, wire
+from doorward_lab.stack.workload import clients
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +46,8 @@ T = TypeVar("T")
 Progress = Callable[[str, "int | None", "int | None"], None]
 RECENT = 10.0
 """Seconds of users' log that `users` tells of."""
+LOOK = 0.5
+"""Seconds between two looks at whether all services run."""
 MONITORING = ("monitor",)
 
 
@@ -158,6 +162,7 @@ class Web:
         self.on_thread(lambda: self.running().start(say))
         self.lab.cloud.settings.health = self.health
         threading.Thread(target=self._keep_balancers, daemon=True, name="balancers").start()
+        threading.Thread(target=self._watch, daemon=True, name="watch").start()
         self._stale.set()
 
     def running(self) -> Stack:
@@ -180,7 +185,7 @@ class Web:
         if front:
             self._pumps.append(Pump(fronts["web"], self.lab.fabric.internet, (front, ports.https)))
             found["web"] = f"https://127.0.0.1:{fronts['web'].getsockname()[1]}"
-        if "monitor" in self._seats:
+        if "monitor" in self._seats and "prometheus" in fronts:
             host = self._seats["monitor"]
             space = self.lab.fabric.host(host.interface)
             for name, port in (("prometheus", ports.prometheus), ("alertmanager", ports.alertmanager)):
@@ -197,6 +202,18 @@ class Web:
         if self.stack is not None:
             self.on_thread(self.stack.stop)
         self._one.shutdown(wait=False, cancel_futures=True)
+
+    def _watch(self) -> None:
+        """Log each service that ends by itself."""
+        told: dict[str, int] = {}
+        while not self._ending:
+            for name, code in (dead := self.running().dead()).items():
+                if name not in told and not self._ending:
+                    logger.error(
+                        "the service %s has ended with %d; `doorward-lab restart %s` starts it", name, code, name
+                    )
+            told = dead
+            time.sleep(LOOK)
 
     # --- the load balancer, as the API has it -----------------------------------------------------------------------
 
@@ -281,6 +298,38 @@ class Web:
         running = set(self.running().names())
         return {host.interface: name for name, host in self._seats.items() if name in running}
 
+    def states(self) -> dict[str, str]:
+        """Every service: `running`, or `dead` when it has ended by itself."""
+        dead = self.running().dead()
+        return {name: "dead" if name in dead else "running" for name in self.names()}
+
+    def restart(self, name: str) -> None:
+        """Stop a service, if it has not died, and start it again, healthy. Raises LabError; NotRunning for none."""
+        running = self.running()
+        running[name]  # raises before anything is stopped
+        restart: Callable[[], object] = lambda: running.restart(name)  # noqa: E731 - typed for `on_thread`
+        try:
+            self.on_thread(restart)
+        finally:
+            self._told.pop(name, None)
+            self._stale.set()
+
+    def over(self, name: str) -> bool:
+        """Whether a service that has something to finish (flood, scan) has finished, or does not run."""
+        if name not in self.names() or name in self.running().dead():
+            return True
+        try:
+            _, told = admin.request(self.running()[name].folder, "GET", "/metrics")
+        except NotRunning:
+            return True
+        return f"{name}_over 1.0" in told.decode().splitlines()
+
+    def sources(self) -> frozenset[str]:
+        """The addresses that the users come from."""
+        found = [seat.settings for seat in self.wiring.seats] if self.wiring is not None else []
+        users = [one for one in found if isinstance(one, UsersSettings)]
+        return frozenset(address for one in users for address in clients(one.networks, one.clients, one.seed))
+
     def logs(self, name: str, lines: int) -> str:
         """The end of what a service logged. Raises NotRunning."""
         return self.running().logs(name, lines)
@@ -288,8 +337,8 @@ class Web:
     def users(self, rate: object, since: object = None) -> dict[str, object]:
         """How the users have fared lately; with `rate`, how many come from now on.
 
-        `since` (Unix seconds): when logins that began after it failed first and last, and went well first and last, in
-        milliseconds after it.
+        `outcomes`: kind of act → outcome → how many. `since` (Unix seconds): when logins that began
+        after it failed first and last, and went well first and last, in milliseconds after it.
         """
         users = self.running()["users"]
         if rate is not None:
@@ -297,15 +346,18 @@ class Web:
         begin = time.time() - RECENT
         log = list(outcomes.read(self.lab.folder / "stack" / "users" / USERS_LOG))
         recent = [one for one in log if one.began >= begin]
-        tally = Counter(f"{one.kind} {one.outcome}" for one in recent)
+        tally: dict[str, Counter[str]] = {}
+        for one in recent:
+            tally.setdefault(one.kind, Counter())[one.outcome] += 1
         logins = sorted(one.ms for one in recent if one.kind == "login")
         return {
             "rate": users.call("GET", "/rate")["rate"],
-            f"acts in {RECENT:.0f} s": len(recent),
+            "seconds": RECENT,
+            "acts": len(recent),
             "failed": sum(one.failed for one in recent),
-            "login p50 ms": logins[len(logins) // 2] if logins else None,
-            "login p95 ms": logins[len(logins) * 95 // 100] if logins else None,
-            **dict(sorted(tally.items())),
+            "login_p50_ms": logins[len(logins) // 2] if logins else None,
+            "login_p95_ms": logins[len(logins) * 95 // 100] if logins else None,
+            "outcomes": {kind: dict(sorted(tally[kind].items())) for kind in sorted(tally)},
             **({} if since is None else told_since(log, float(str(since)))),
         }
 
@@ -315,6 +367,6 @@ def told_since(log: Iterable[outcomes.Outcome], since: float) -> dict[str, objec
     found: dict[str, object] = {}
     for words, failed in (("failing", True), ("fine", False)):
         began = [one.began for one in log if one.kind == "login" and one.began >= since and one.failed is failed]
-        found[f"first {words} login ms"] = round((min(began) - since) * 1000, 1) if began else None
-        found[f"last {words} login ms"] = round((max(began) - since) * 1000, 1) if began else None
+        found[f"first_{words}_login_ms"] = round((min(began) - since) * 1000, 1) if began else None
+        found[f"last_{words}_login_ms"] = round((max(began) - since) * 1000, 1) if began else None
     return found

@@ -5,7 +5,8 @@ The steps are plain JSON, so that another process than the one that injected can
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from doorward_lab.errors import LabError, NotRunning
@@ -51,24 +52,47 @@ def quietly(call: Callable[..., Any], fine: frozenset[str], **asked: Any) -> boo
     return True
 
 
+def _called(names: Mapping[str, str], id: str) -> str:
+    """The scene's name of an id, else the id."""
+    return next((name for name, known in names.items() if known == id), id)
+
+
+def _rules(lab: Lab, step: Step, verb: str = "has") -> str:
+    """The rules of a step: `login has its ingress rule tcp/8443 from portal`."""
+    told = []
+    for one in step["permissions"]:
+        ports = sorted({one[key] for key in ("FromPort", "ToPort") if one.get(key) is not None})
+        service = "all" if one["IpProtocol"] == "-1" else "/".join([one["IpProtocol"], "-".join(map(str, ports))])
+        peers = [
+            *(_called(lab.built.groups, pair["GroupId"]) for pair in one.get("UserIdGroupPairs") or ()),
+            *(block["CidrIp"] for block in one.get("IpRanges") or ()),
+            *(block["CidrIpv6"] for block in one.get("Ipv6Ranges") or ()),
+            *(_called(lab.built.prefix_lists, each["PrefixListId"]) for each in one.get("PrefixListIds") or ()),
+        ]
+        told.append(f"{service.rstrip('/')} {'to' if step['direction'] == 'egress' else 'from'} {', '.join(peers)}")
+    return f"{_called(lab.built.groups, step['group'])} {verb} its {step['direction']} rule {' and '.join(told)}"
+
+
 def _authorize(lab: Lab, step: Step) -> str:
     """One rule at a time: AWS refuses a whole call for one rule that is there (EC2 API Reference, Authorize…)."""
     call = getattr(lab.connect("ec2"), f"authorize_security_group_{step['direction']}")
     rules = flat(step["permissions"]).values()
     made = sum(quietly(call, THERE, GroupId=step["group"], IpPermissions=[rule]) for rule in rules)
-    return f"{made} {step['direction']} rule(s) of {step['group']} put back"
+    return f"{_rules(lab, step)} {'again' if made else 'already: it was put back'}"
 
 
 def _revoke(lab: Lab, step: Step) -> str:
     call = getattr(lab.connect("ec2"), f"revoke_security_group_{step['direction']}")
     rules = flat(step["permissions"]).values()
     gone = sum(quietly(call, GONE, GroupId=step["group"], IpPermissions=[rule]) for rule in rules)
-    return f"{gone} {step['direction']} rule(s) of {step['group']} taken away"
+    return f"{_rules(lab, step, 'no longer has')}{'' if gone else ': it was gone already'}"
 
 
 def _interface_groups(lab: Lab, step: Step) -> str:
     lab.connect("ec2").modify_network_interface_attribute(NetworkInterfaceId=step["interface"], Groups=step["groups"])
-    return f"{step['interface']} is in {', '.join(step['groups'])} again"
+    hosts = {one.interface: name for name, one in lab.built.hosts.items()}
+    groups = ", ".join(_called(lab.built.groups, id) for id in step["groups"])
+    return f"{hosts.get(step['interface'], step['interface'])} is in {groups} again"
 
 
 def _entry(lab: Lab, step: Step) -> str:
@@ -76,7 +100,8 @@ def _entry(lab: Lab, step: Step) -> str:
         lab.connect("ec2").delete_network_acl_entry, GONE,
         NetworkAclId=step["acl"], RuleNumber=step["number"], Egress=step["egress"],
     )  # fmt: skip
-    return f"entry {step['number']} of {step['acl']} {'taken away' if made else 'was gone'}"
+    acl = _called(lab.built.acls, step["acl"])
+    return f"the ACL {acl} {'loses' if made else 'had lost'} its entry {step['number']} again"
 
 
 def _route(lab: Lab, step: Step) -> str:
@@ -85,7 +110,8 @@ def _route(lab: Lab, step: Step) -> str:
     asked = {"RouteTableId": step["table"], **step["route"]}
     if not quietly(ec2.create_route, THERE, **asked):
         ec2.replace_route(**asked)
-    return f"the route of {step['table']} leads where it led"
+    where = next((value for key, value in step["route"].items() if key.startswith("Destination")), "")
+    return f"the route of {_called(lab.built.route_tables, step['table'])} to {where} leads where it led"
 
 
 def _peering(lab: Lab, step: Step) -> str:
@@ -112,17 +138,18 @@ def _peering(lab: Lab, step: Step) -> str:
         asked = {**route, "VpcPeeringConnectionId": id}
         if not quietly(ec2.create_route, THERE, **asked):
             ec2.replace_route(**asked)
-    return f"{id} joins the VPCs, {len(step['routes'])} route(s) lead through it"
+    return f"the peering is there again, as {id}; {len(step['routes'])} route(s) lead through it"
 
 
 def _knobs(lab: Lab, step: Step) -> str:
     lab.call(step["service"], "PUT", "/knobs", step["knobs"])
-    return f"{step['service']}: {', '.join(f'{name} is {value!r}' for name, value in step['knobs'].items())}"
+    turned = ", ".join(f"{name.replace('_', ' ')} is {json.dumps(value)}" for name, value in step["knobs"].items())
+    return f"{step['service']} is as it was: {turned}"
 
 
 def _deploy(lab: Lab, step: Step) -> str:
     lab.call(step["service"], "PUT", "/deploy", step["deploy"])
-    return f"{step['service']} runs version {step['deploy']['version']}"
+    return f"{step['service']} runs version {step['deploy']['version']} again"
 
 
 def _stop(lab: Lab, step: Step) -> str:

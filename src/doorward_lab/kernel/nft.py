@@ -200,6 +200,11 @@ class Nft:
         listed: list[Object] = json.loads(said)["nftables"]
         return [entry for entry in listed if "metainfo" not in entry]
 
+    def listing(self, ns: Namespace) -> str:
+        """The whole rule set of `ns` in nft's language, with its counters as they stand."""
+        with _contexts.of(ns) as context:
+            return _execute(context, b"list ruleset", 0, ns)
+
     def replace(self, ns: Namespace, table: str, body: str) -> None:
         """Make `body` the whole of `table` ("inet sg") in one step: no packet meets half of it.
 

@@ -44,12 +44,14 @@ def spawn(
     stderr: Stream = None,
     privileged: bool = False,
     pass_fds: Sequence[int] = (),
+    files: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a program in `ns`; it runs when this returns. Killed when this process ends.
 
     It is uid 1000 of a nested user namespace, without capabilities over the network, the mounts or the machine's
-    settings, unless `privileged`. `pass_fds` stay open in it under their numbers. Raises Missing where there is no
-    such program, Refused where the kernel or the program's format refuses.
+    settings, unless `privileged`. `pass_fds` stay open in it under their numbers. `files`: path → the file that it
+    sees there instead, where there is one (not for privileged programs, which share the mounts of this process).
+    Raises Missing where there is no such program, Refused where the kernel or the program's format refuses.
     """
     path = (os.environ if env is None else env).get("PATH", os.defpath)
     wanted = os.path.join(cwd or "", argv[0]) if os.path.dirname(argv[0]) else argv[0]
@@ -59,7 +61,16 @@ def spawn(
     return (
         _starter()
         .submit(
-            _start, ns, os.path.abspath(program), argv, env, cwd, (stdin, stdout, stderr), privileged, tuple(pass_fds)
+            _start,
+            ns,
+            os.path.abspath(program),
+            argv,
+            env,
+            cwd,
+            (stdin, stdout, stderr),
+            privileged,
+            tuple(pass_fds),
+            dict(files or {}),
         )
         .result()
     )
@@ -74,6 +85,7 @@ def _start(
     streams: tuple[Stream, Stream, Stream],
     privileged: bool,
     pass_fds: tuple[int, ...],
+    files: dict[str, str],
 ) -> subprocess.Popen[bytes]:
     heard, said = os.pipe()
     try:
@@ -84,6 +96,7 @@ def _start(
                 "errors": said,
                 "parent": os.getpid(),
                 "uid": None if privileged else UID,
+                "files": files,
             }
         )
         with ns.inside():

@@ -1,9 +1,9 @@
 """What a process does between being started and becoming a workload. Runs by itself, on the standard library alone.
 
 argv[1]: {"program", "argv", "errors": descriptor for words of failure, "parent": pid, "uid": of the nested user
-namespace, or null to keep all power}. Steps:
+namespace, or null to keep all power, "files": path → the file that is seen there instead}. Steps:
 1. be killed with the process that started this one; 2. a user and a mount namespace of its own, as an ordinary user;
-3. the machine's settings read-only; 4. become the program.
+3. the machine's settings read-only, and files of its own; 4. become the program.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _write(path: str, text: str) -> None:
         os.close(fd)
 
 
-def _become(program: str, argv: list[str], parent: int, uid: int | None) -> None:
+def _become(program: str, argv: list[str], parent: int, uid: int | None, files: dict[str, str]) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     long = ctypes.c_ulong
     # 1. The parent may have died before the kernel was asked.
@@ -52,6 +52,9 @@ def _become(program: str, argv: list[str], parent: int, uid: int | None) -> None
         _called(libc.mount(sysctls, sysctls, None, long(_BIND | _REC), None), "bind /proc/sys")
         flags = _REMOUNT | _BIND | _RDONLY | _NOSUID | _NODEV | _NOEXEC  # a mount from above may not lose flags
         _called(libc.mount(None, sysctls, None, long(flags), None), "protect /proc/sys")
+        for path, instead in files.items():
+            if os.path.exists(path):  # a link that leads nowhere, or no file: whoever reads it finds nothing
+                _called(libc.mount(instead.encode(), path.encode(), None, long(_BIND), None), f"bind {path}")
     # 4.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # this interpreter ignores it; that would outlive exec
     os.execv(program, argv)  # noqa: S606 (no shell is what is wanted)
@@ -63,7 +66,7 @@ def main() -> None:
     errors = request["errors"]
     os.set_inheritable(errors, False)
     try:
-        _become(request["program"], request["argv"], request["parent"], request["uid"])
+        _become(request["program"], request["argv"], request["parent"], request["uid"], request["files"])
     except OSError as error:
         os.write(errors, str(error.strerror).encode())
         os._exit(127)

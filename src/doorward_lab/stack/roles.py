@@ -85,12 +85,15 @@ ROLES = {
 def environment(folder: Path) -> dict[str, str]:
     """What a service sees of this process' environment: nothing that could lead it out of the lab (proxies, keys)."""
     source = str(Path(doorward_lab.__file__).resolve().parent.parent)
+    # Whatever this process can import, a service can: packages may have come by PYTHONPATH. But the current folder.
+    here = os.getcwd()
+    known = [source, *(path for path in sys.path if os.path.isabs(path) and path != here)]
     return {
         "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
         "HOME": str(folder),
         "TMPDIR": str(folder),
         "LANG": "C.UTF-8",
-        "PYTHONPATH": source,
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(known)),
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "GOMAXPROCS": "1",
@@ -194,6 +197,11 @@ class Stack:
     def names(self) -> list[str]:
         """The services that run."""
         return list(self._running)
+
+    def dead(self) -> dict[str, int]:
+        """The services that have ended by themselves, with their exit codes (-n: ended by signal n)."""
+        codes = {name: process.popen.poll() for name, process in list(self._running.items())}
+        return {name: code for name, code in codes.items() if code is not None}
 
     def _waits_for(self, seat: Seat) -> set[str]:
         if seat.after is not None:

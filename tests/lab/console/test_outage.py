@@ -32,9 +32,15 @@ def until(lab: Shell, wanted: Any, seconds: float = 60.0) -> dict[str, Any]:
     return found
 
 
+def logins(found: dict[str, Any]) -> dict[str, int]:
+    """Outcome of a login → how many."""
+    tally: dict[str, int] = found["outcomes"].get("login", {})
+    return tally
+
+
 def well(found: dict[str, Any]) -> bool:
     """People log in, and nobody fails."""
-    return bool(found.get("login ok", 0) > 5 and found["failed"] == 0)
+    return bool(logins(found).get("ok", 0) > 5 and found["failed"] == 0)
 
 
 def doorward(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -73,7 +79,7 @@ def test_the_outage_and_its_end(lab: Shell, tmp_path: Path) -> None:
     assert "kept" == judged("before")["outcome"]
     told = lab("fault", "sg-ingress-removed", "--seed", "1").stdout
     assert "portal to login" in told
-    failing = until(lab, lambda found: found.get("login http-504", 0) > 5)
+    failing = until(lab, lambda found: logins(found).get("http-504", 0) > 5)
     assert failing["failed"] > 5
     report = judged("during")
     assert "broken" == report["outcome"]

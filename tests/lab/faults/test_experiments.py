@@ -26,7 +26,8 @@ elif verb == "heal":
     state.unlink(missing_ok=True)
 elif verb == "users":
     bad = state.exists() and {harmful}
-    print(json.dumps({{"rate": 10, "login p50 ms": 12.0, "login ok": 50, "login timeout": 50 if bad else 0}}))
+    logins = {{"ok": 50, "timeout": 50 if bad else 0}}
+    print(json.dumps({{"rate": 10, "login_p50_ms": 12.0, "outcomes": {{"login": logins}}}}))
 """
 
 
@@ -69,10 +70,10 @@ def test_the_toolkit_runs_an_experiment(harmful: bool, tmp_path: Path) -> None:
 
 def test_when_logins_work() -> None:
     """Wrong passwords are no failure, more than one login in a hundred that fails is, and nobody trying is an error."""
-    assert probes.judge({"login ok": 99, "login wrong-password": 5, "login timeout": 1, "login p95 ms": 900.0})
-    assert not probes.judge({"login ok": 97, "login timeout": 3})
-    assert not probes.judge({"login http-504": 1})
+    assert probes.judge({"outcomes": {"login": {"ok": 99, "wrong-password": 5, "timeout": 1}}, "login_p95_ms": 900.0})
+    assert not probes.judge({"outcomes": {"login": {"ok": 97, "timeout": 3}}})
+    assert not probes.judge({"outcomes": {"login": {"http-504": 1}, "refresh": {"ok": 90}}})
     with pytest.raises(RuntimeError, match="nobody has tried to log in"):
-        probes.judge({"refresh ok": 4})
+        probes.judge({"outcomes": {"refresh": {"ok": 4}}})
     with pytest.raises(RuntimeError, match="is not on the PATH"):
         probes.login_works(command="doorward-lab-that-is-nowhere")
