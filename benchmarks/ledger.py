@@ -52,7 +52,7 @@ def change(number: int, stream: str) -> Change:
         access_key="ASIAIOSFODNN7EXAMPLE", address="203.0.113.5",
         agent="HashiCorp Terraform/1.7.0 terraform-provider-aws/5.40",
     )  # fmt: skip
-    at = START + timedelta(milliseconds=number * 10)
+    at = START + timedelta(seconds=number)
     digest = hashlib.sha256(f"{stream} {number}".encode()).hexdigest()
     id = f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"
     call = "ec2:AuthorizeSecurityGroupIngress"
@@ -99,7 +99,7 @@ def bare_postgresql(url: str, given: list[Row], size: int, *, arrays: bool) -> f
     )
     with psycopg.connect(url) as connection:
         connection.execute("DROP TABLE IF EXISTS bare")
-        connection.execute("CREATE TABLE bare " + BARE.format(blob="BYTEA"))  # type: ignore[arg-type]
+        connection.execute("CREATE TABLE bare " + BARE.format(blob="BYTEA"))
         connection.commit()
         cursor = connection.cursor()
         begin = time.perf_counter()
@@ -163,7 +163,8 @@ def run(*jobs: tuple[Any, ...]) -> float:
     times = [pipe.recv() for pipe in pipes]
     for process in processes:
         process.join()
-    return max(end for _, end in times) - min(begin for begin, _ in times)
+    seconds: float = max(end for _, end in times) - min(begin for begin, _ in times)
+    return seconds
 
 
 @contextmanager
@@ -185,7 +186,7 @@ def postgresql(url: str | None) -> Iterator[Callable[[], str] | None]:
         def new() -> str:
             name = "bench_" + secrets.token_hex(6)
             with psycopg.connect(url, autocommit=True) as connection:
-                connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
+                connection.execute(f'CREATE DATABASE "{name}"')
             return make_url(url).set(database=name).render_as_string(hide_password=False)
 
         yield new
@@ -253,7 +254,7 @@ def sizes(name: str, new: Callable[[], str], events: int) -> dict[str, Any]:
         begin = time.perf_counter()
         assert ledger.verify() == []
         verify = time.perf_counter() - begin
-        end = START + timedelta(milliseconds=events * 10)
+        end = START + timedelta(seconds=events)
         begin = time.perf_counter()
         found = ledger.documents_at(end)
         bare = time.perf_counter() - begin

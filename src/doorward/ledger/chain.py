@@ -1,6 +1,6 @@
 """Appending: one transaction, one lock, one flush to the disk, for as many entries as are given.
 
-Lives here: the critical section of the chain on both engines (docs/adr/0003-one-chain-early-release.md). Not here: what
+Lives here: the critical section of the chain on both engines (docs/adr/0005-one-chain-early-release.md). Not here: what
 an entry is (`entry`), or reading.
 
 The steps, on PostgreSQL:
