@@ -77,7 +77,7 @@ def test_cut_texts_end_between_escapes(text: str, limit: int) -> None:
     cut = escaped(text, limit)
     assert len(cut) <= limit
     assert not re.search(r"&(?!amp;|lt;|gt;)", cut)
-    assert "```" not in fenced(text, limit + 6)[3:-3]
+    assert "```" not in fenced(text, limit + 8)[3:-3]
 
 
 def test_all_at_their_longest_still_fit() -> None:

@@ -65,13 +65,14 @@ def escape(text: str) -> str:
 
 
 def escaped(text: str, limit: int) -> str:
-    """Escaped and at most ``limit`` characters long; never cut within an escape."""
+    """Escaped, without the three backticks that begin a block, at most ``limit`` long; never cut within an escape."""
+    text = _unfenced(plain(text))
     whole = escape(text)
     if len(whole) <= limit:
         return whole
     out: list[str] = []
     size = 1
-    for char in plain(text):
+    for char in text:
         piece = escape(char)
         if size + len(piece) > limit:
             break
@@ -81,8 +82,8 @@ def escaped(text: str, limit: int) -> str:
 
 
 def fenced(text: str, limit: int) -> str:
-    """A preformatted block; a fence inside the text is broken up, so that it ends where we end it."""
-    return f"```{escaped(_unfenced(text), limit - 6)}```"
+    """A preformatted block that ends where we end it."""
+    return f"```\n{escaped(text, limit - 8)}\n```"
 
 
 def _unfenced(text: str) -> str:
