@@ -1,8 +1,8 @@
 """How many events the watcher decides in a second: `python -m benchmarks.watch_decide --size L --events 100000`.
 
 State, verdicts of 1,000 contracts, rights, causes and alerts: all that `Watcher.handle` does, in batches of 100, as
-after an outage of the daemon. One rule of an attached group comes or goes per event; a tenth of the events is doubled, and
-batches are out of order within a minute. At the end the outcomes are compared with those of a full check.
+after an outage of the daemon. One rule of an attached group comes or goes per event; a tenth of the events is doubled,
+and batches are out of order within a minute. At the end the outcomes are compared with those of a full check.
 Decoding of records and writing to the ledger are measured elsewhere.
 """
 
@@ -15,7 +15,9 @@ import mmap
 import random
 import sys
 import time
+import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -27,6 +29,7 @@ from doorward.duty.commands import Alert, Command, CompareFlows, Describe
 from doorward.duty.events import ChangesSeen, SnapshotRead
 from doorward.duty.judge import EngineJudge
 from doorward.duty.policy import Policy
+from doorward.duty.rules import Content, content_of, content_of_rule, rules_of, with_rules
 from doorward.duty.watch import Watcher
 from doorward.model.addresses import span_networks
 from doorward.model.change import Change, Effect, Key, Place, RuleAdded, RuleFact, RuleRemoved, Who
@@ -42,8 +45,13 @@ PER_SECOND = 100
 """Events in a second of their own time."""
 
 
+def id_of(group: str, content: Content) -> str:
+    """The id of a rule that was there before all events."""
+    return f"sgr-{zlib.crc32(repr((group, content)).encode()):08x}"
+
+
 class Lazy(Mapping[str, object]):
-    """A group's document that is decoded when it is first looked into, as the daemon keeps them."""
+    """A group's document, with ids of its rules, that is decoded when it is first looked into."""
 
     __slots__ = ("made", "raw")
 
@@ -53,7 +61,9 @@ class Lazy(Mapping[str, object]):
 
     def _all(self) -> dict[str, object]:
         if self.made is None:
-            self.made = msgspec.json.decode(self.raw)
+            made = msgspec.json.decode(self.raw)
+            facts = rules_of(made) or ()
+            self.made = with_rules(made, (replace(one, id=id_of(made["GroupId"], content_of(one))) for one in facts))
         return self.made
 
     def __getitem__(self, name: str) -> object:
@@ -129,7 +139,9 @@ def events(estate: Estate, number: int, seed: int = 7) -> list[Change]:
             effect = RuleAdded(group, fact(one.added, name))
         else:
             assert one.removed is not None
-            name = ids.pop((one.group, one.removed.key), f"sgr-base-{at:x}")
+            content = content_of_rule(one.removed)
+            assert content is not None
+            name = ids.pop((one.group, one.removed.key), "") or id_of(one.group, content)
             effect = RuleRemoved(group, name, fact(one.removed, name))
         call = "ec2:AuthorizeSecurityGroupIngress" if one.added else "ec2:RevokeSecurityGroupIngress"
         made.append(Change(f"event-{at}", moment, moment, PLACE, call, rng.choice(actors), (effect,)))

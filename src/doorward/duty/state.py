@@ -187,7 +187,7 @@ class State:
                 since = self._times(key)
                 if since is not None and start < since[0]:
                     continue
-                if document is not None and self.read.get(key) == document:
+                if first or (document is not None and self.read.get(key) == document):
                     self._keep(key, document, start, end, kinds)
                     continue
             before = self.line(key).now
