@@ -5,7 +5,7 @@ an entry is (`entry`), or reading.
 
 The steps, on PostgreSQL:
 1. Outside of everything: entries are sealed (JSON, SHA-256, index terms).
-2. The head's row is locked; keys that are there already are read. One round trip.
+2. The head is locked (an advisory lock); keys that are there already are read. One round trip.
 3. Sequence numbers and hashes follow from the head: one SHA-256 of 89 bytes an entry.
 4. Rows are inserted, the head moves, and the transaction commits *without* waiting for the disk. One round trip; the
    lock is free again.
@@ -193,7 +193,8 @@ class _PostgresqlWriter(Writer):
         self._known: dict[str, int] | None = None
         keys = [row.key for row in sealed if row.key is not None]
         with raw.pipeline():
-            head = raw.execute(_LOCK_HEAD)
+            raw.execute(_LOCK)
+            head = raw.execute(_HEAD)
             known = raw.execute(_KNOWN, (_lines(keys),)) if keys else None
         row = head.fetchone()
         assert row is not None
@@ -244,12 +245,17 @@ class _PostgresqlWriter(Writer):
         a transaction of its own, which the end of the pipeline commits: that one waits for the disk. After an error
         the server skips the rest, and the pipeline raises it."""
         self._raw.execute("COMMIT")
-        self._raw.execute("SELECT pg_logical_emit_message(true, 'doorward', '')")
+        self._raw.execute(_FLUSH)
         self._committed = True
 
 
-_LOCK_HEAD = (
-    f"SELECT {HEAD_COLUMNS}, set_config('synchronous_commit', 'off', true) FROM ledger_head WHERE id = 1 FOR UPDATE"  # noqa: S608
+_LOCK = "SELECT pg_advisory_xact_lock(7237126194)"
+_HEAD = f"SELECT {HEAD_COLUMNS}, set_config('synchronous_commit', 'off', true) FROM ledger_head WHERE id = 1"  # noqa: S608
+# Who waits for the lock gets it when we free it, and we pass behind them once more: so their commit and ours, and those
+# of all who were waiting, are made durable by one flush. Nobody waiting: nothing to wait for.
+_FLUSH = (
+    "SELECT pg_advisory_lock_shared(7237126194), pg_advisory_unlock_shared(7237126194), "
+    "pg_logical_emit_message(true, 'doorward', '')"
 )
 # Texts travel as lines of one parameter: sealed JSON has no raw line break, kinds and keys have none by `column_key`.
 _KNOWN = "SELECT key, seq FROM ledger_entry WHERE key = ANY (string_to_array(%s, E'\\n'))"
