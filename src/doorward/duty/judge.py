@@ -45,6 +45,7 @@ class EngineJudge:
 
     def __init__(self, contracts: Iterable[Contract], build: Build) -> None:
         self._declared = tuple(contracts)
+        self._owners = {one.name: Owner(one.severity, one.owner, one.why) for one in self._declared}
         self._build = build
         self._watch: Watch | None = None
         self._estate: Estate | None = None
@@ -61,7 +62,7 @@ class EngineJudge:
     @property
     def contracts(self) -> Mapping[str, Owner]:
         """What is said of contracts."""
-        return {one.name: Owner(one.severity, one.owner, one.why) for one in self._declared}
+        return self._owners
 
     @property
     def outcomes(self) -> Mapping[str, Outcome]:
