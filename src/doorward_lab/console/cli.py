@@ -312,11 +312,14 @@ def _ask(name: str, request: control.Message, files: tuple[int, ...] = ()) -> di
     folder = RunDir(name)
     folder.card()
     done: dict[str, Any] = {}
-    for message in control.ask(folder.socket, request, files):
-        if "text" in message:
-            print(message["text"])
-        elif isinstance(found := message.get("done"), dict):
-            done = found
+    try:
+        for message in control.ask(folder.socket, request, files):
+            if "text" in message:
+                print(message["text"])
+            elif isinstance(found := message.get("done"), dict):
+                done = found
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
     return done
 
 

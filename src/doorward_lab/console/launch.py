@@ -50,20 +50,26 @@ class Settings:
     event_reorder: float = 0.0
     event_drop: float = 0.0
 
-    def check(self) -> None:
-        """Raise LabError for what cannot be, before anything is started. The scene is read whole."""
+    def checked(self) -> Settings:
+        """These settings, without a stack where the scene has none; the scene is read whole. Raises BadScene."""
         from doorward_lab.console.source import load  # slow to import, and the daemon must not before its namespaces
 
         if not REGION.fullmatch(self.region):
             raise BadScene(f"--region {self.region}: is no AWS region; expected one such as eu-west-1")
-        if not 0 <= self.port <= 65535 - len(FRONTS) + 1:
-            raise BadScene(f"--port {self.port}: expected 0, or 1 to {65535 - len(FRONTS) + 1}")
+        most_port = 65536 - len(self.fronts())
+        if not 0 <= self.port <= most_port:
+            raise BadScene(
+                f"--port {self.port}: expected 0, or 1 to {most_port} ({len(self.fronts())} ports are needed)"
+            )
         least, most = self.event_delay
         if not 0 <= least <= most:
             raise BadScene(f"--event-delay {least:g} {most:g}: expected the least seconds first, and none below 0")
         scene = load(self.scene)
         if self.second_login and not any(host.run == "login-b" for host in scene.hosts.values()):
             raise BadScene(f"--second-login: the scene {scene.name!r} has no second login stack; outage has one")
+        if not any(host.run for host in scene.hosts.values()):
+            return replace(self, stack=False)
+        return self
 
     def fronts(self) -> tuple[str, ...]:
         """What the host shall reach of such a lab."""
@@ -80,7 +86,7 @@ def up(settings: Settings, progress: Progress, *, patience: float = 180.0) -> Ca
         LabError: what went wrong while it was built. Nothing is left of it.
     """
     folder = RunDir(settings.name)
-    settings.check()
+    settings = settings.checked()
     if not Path(settings.scene).is_absolute() and Path(settings.scene).exists():
         settings = replace(settings, scene=str(Path(settings.scene).resolve()))
     if lacks := universe.check():

@@ -107,6 +107,7 @@ class Process:
     role: str
     folder: Path
     popen: subprocess.Popen[bytes]
+    stopped: bool = False  # its end is, or will be, what somebody wanted
 
     def why_not_ready(self) -> str | None:
         """None when it is ready. Raises `LabError` with the end of its log when it has died."""
@@ -148,6 +149,7 @@ class Process:
 
     def stop(self, seconds: float = 5.0) -> None:
         """SIGTERM; SIGKILL when it has not ended after `seconds`."""
+        self.stopped = True
         if self.popen.poll() is None:
             self.popen.terminate()
         try:
@@ -200,7 +202,8 @@ class Stack:
 
     def dead(self) -> dict[str, int]:
         """The services that have ended by themselves, with their exit codes (-n: ended by signal n)."""
-        codes = {name: process.popen.poll() for name, process in list(self._running.items())}
+        there = [(name, process) for name, process in list(self._running.items()) if not process.stopped]
+        codes = {name: process.popen.poll() for name, process in there}
         return {name: code for name, code in codes.items() if code is not None}
 
     def _waits_for(self, seat: Seat) -> set[str]:

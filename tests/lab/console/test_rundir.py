@@ -62,13 +62,20 @@ def test_what_a_killed_lab_left_is_cleaned() -> None:
 
 
 def test_card_of_the_dead_is_not_handed_out() -> None:
-    """Who asks for a dead lab is told that it has died, and the folder is gone afterwards."""
+    """Who asks for a dead lab is told that it has died, and where its log is; that is kept until the next one is made,
+    and nothing else is."""
     lock = RunDir("lab").claim()
     RunDir("lab").publish(CARD)
+    RunDir("lab").log.write_text("what happened")
     assert CARD == RunDir("lab").card()
     os.close(lock)
-    with pytest.raises(NotRunning, match="has died"):
-        RunDir("lab").card()
+    for _ in range(2):
+        with pytest.raises(NotRunning, match=rf"has died.* log is kept until then: {RunDir('lab').log}"):
+            RunDir("lab").card()
+    assert {"lab.log", "lock"} == {path.name for path in RunDir("lab").path.iterdir()}
+    os.close(RunDir("lab").claim())
+    assert not RunDir("lab").log.exists()
+    assert not RunDir("lab").end(patience=5)
     assert [] == all_labs()
     with pytest.raises(NotRunning, match="doorward-lab up"):
         RunDir("lab").card()
