@@ -191,7 +191,8 @@ def main() -> int:
     differ = sum(full[name] is not told[name] for name in full)
     rate = len(listed) / seconds
     print(json.dumps({
-        "size": options.size, "events": len(listed), "disorder": options.disorder, "seconds": round(seconds, 2), "events_per_second": round(rate),
+        "size": options.size, "events": len(listed), "disorder": options.disorder,
+        "seconds": round(seconds, 2), "events_per_second": round(rate),
         "bar": 10_000, "met": rate >= 10_000, "ready_seconds": round(ready, 2),
         "batch_ms_median": round(1000 * times[len(times) // 2], 2),
         "batch_ms_p99": round(1000 * times[len(times) * 99 // 100], 2), "batch_ms_worst": round(1000 * times[-1], 2),
