@@ -40,6 +40,7 @@ _IFF_UP = 1
 # What every fresh namespace gets. A new one copies IPv4 settings from the machine's, so they are said in full.
 _FRESH = {
     "net.ipv4.ip_unprivileged_port_start": "0",  # workloads without power may serve on port 80
+    "net.ipv4.ping_group_range": "0 0",  # and ping: their group is this one as the namespace's owner sees it
     "net.ipv4.ip_forward": "0",
     "net.ipv4.conf.all.rp_filter": "0",
     "net.ipv4.conf.default.rp_filter": "0",

@@ -21,6 +21,10 @@ from tests.lab.console.conftest import Shell, needs_lab
 
 pytestmark = needs_lab
 KNOCK = "import socket; s=socket.socket(); s.settimeout(1); print(s.connect_ex(('198.18.0.10',80)))"
+PING = (
+    "import socket; s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM,socket.IPPROTO_ICMP); s.settimeout(3); "
+    "s.sendto(bytes((8,0,0,0,0,0,0,1)),('203.0.113.9',0)); print(s.recv(99)[0])"
+)
 SEEN = (
     "import socket,sys; a=sys.argv[1]; "
     "s=socket.create_server((a,80),family=socket.AF_INET6 if ':' in a else socket.AF_INET); print(s.accept()[1][0])"
@@ -185,6 +189,8 @@ def test_exec(lab: Shell) -> None:
         "import socket,time; s=time.time()\ntry: socket.getaddrinfo('example.com',80)\nexcept OSError: pass\nelse: 1/0"
     )
     lab("exec", "internet", "--", "python3", "-c", lookup + "\nassert time.time()-s<2")
+    # ping(8) needs no power: it reaches itself (RFC 792: echo is type 8, its reply type 0).
+    assert "0\n" == lab("exec", "internet", "--", "python3", "-c", PING).stdout
     # Filters, as the lab sees them: what was let in is counted.
     lab("exec", "--client", "192.0.2.7", "internet", "--", "python3", "-c", KNOCK)
     found = json.loads(lab("rules", "web", "--json").stdout)
