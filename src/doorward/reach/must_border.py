@@ -32,10 +32,17 @@ def unopened_from(
 def _from_internet(
     component: Component, to: int, public: Intervals, question: Question, bound: Bound
 ) -> Iterator[Packet]:
+    """Each family in which a target is addressable must get through; where that is not known, any of them may count.
+
+    Kept for certain (lower): addressable for certain, and open in every family in which it may be. Broken for certain
+    (upper): not addressable at all, or shut in a family in which it is for certain, or in all in which it may be.
+    """
+    lower = bound is Bound.LOWER
     asked = address_families(public)
     judged = [family for family in asked if question.services & ALL_OF_FAMILY[family]]
-    named = {family: addressable(component, to, family, bound) for family in judged}
-    whole = union_bits(named.values())
+    sure = {family: addressable(component, to, family, Bound.LOWER) for family in judged}
+    possible = {family: addressable(component, to, family, Bound.UPPER) for family in judged}
+    whole, all_sure = union_bits((sure if lower else possible).values()), union_bits(sure.values())
     for cls in component.classes_in(to):
         for number in numbers_in(_unaddressed(component, to & cls.bits, whole)):
             yield Packet(
@@ -43,21 +50,46 @@ def _from_internet(
                 question.services.first, "arrival", None, "unaddressable",
             )  # fmt: skip
             break
-        for family, bits in named.items():
-            mine = bits & cls.bits
-            need = public & Intervals([FAMILY_ALL[family]])
-            if not mine:
-                continue
-            for span in (question.services & ALL_OF_FAMILY[family]).spans:
-                for low, _, addresses in arrivals(component, cls, span, bound, question.ephemeral):
-                    lack = need - addresses
-                    if lack:
-                        number = (mine & -mine).bit_length() - 1
-                        yield Packet(
-                            OUTSIDE, lack.first, component.interface_of(number).id, component.span_of(number)[0],
-                            low, "arrival",
-                        )  # fmt: skip
-                        break
+        for family, bits in (possible if lower else sure).items():
+            if mine := bits & cls.bits:
+                lack = _shut_out(component, cls, public, family, question, bound)
+                if lack is not None:
+                    yield _arrival(component, lack[1], (mine & -mine).bit_length() - 1, lack[0])
+        if not lower:
+            perhaps = to & cls.bits & (union_bits(possible.values()) & ~all_sure)
+            yield from _whatever(component, cls, perhaps, all_sure, possible, public, question)
+
+
+def _shut_out(
+    component: Component, cls: Cls, public: Intervals, family: Family, question: Question, bound: Bound
+) -> tuple[int, int] | None:
+    """A service and a public address of one family that do not get through to a class."""
+    need = public & Intervals([FAMILY_ALL[family]])
+    for span in (question.services & ALL_OF_FAMILY[family]).spans:
+        for low, _, addresses in arrivals(component, cls, span, bound, question.ephemeral):
+            if lack := need - addresses:
+                return low, lack.first
+    return None
+
+
+def _whatever(
+    component: Component, cls: Cls, perhaps: int, sure: int, possible: dict[Family, int], public: Intervals,
+    question: Question,
+) -> Iterator[Packet]:  # fmt: skip
+    """Of interfaces that are addressable in no family for certain, one that is shut in all in which it may be."""
+    lacks: dict[Family, tuple[int, int] | None] = {}
+    for number in numbers_in(_unaddressed(component, perhaps, sure)):
+        own = component.of_interface(component.interface_of(number).id)
+        families = [family for family, bits in possible.items() if bits & own]
+        for family in families:
+            if family not in lacks:
+                lacks[family] = _shut_out(component, cls, public, family, question, Bound.UPPER)
+        if families and all(lacks[family] is not None for family in families):
+            lack = lacks[families[0]]
+            assert lack is not None
+            mine = own & possible[families[0]]
+            yield _arrival(component, lack[1], (mine & -mine).bit_length() - 1, lack[0])
+            return
 
 
 def addressable(component: Component, to: int, family: Family, bound: Bound) -> int:
