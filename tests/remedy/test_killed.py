@@ -14,6 +14,7 @@ import pytest
 
 from doorward.model.change import RuleFact
 from doorward.model.revert import Authorize, Modify, Revert, Revoke, dump, load
+from tests.ledger import servers
 from tests.remedy.rig import Refuse, Rig, Served, World, key, revert
 
 OPEN: set[str] = set()
@@ -115,7 +116,7 @@ def sqlite(folder: Path) -> str:
 
 
 def matters(point: str) -> bool:
-    """Where something could be lost or doubled: work that is not kept yet, calls that change, and the store's writes."""
+    """Where something could be lost or doubled: work that is not kept yet, and around calls that change."""
     if point.startswith(("after the work of", "before it is started")):
         return True
     return point.endswith(("Ingress", "Rules")) and "Describe" not in point
@@ -197,3 +198,43 @@ def test_killed_at_every_point_while_it_takes_back(
     """The same at every point of such a revert: it ends compensated, or says which step it would not touch."""
     served.rig.hinder = refuse_open
     assert killed(zygote, served, world, tmp_path, sqlite, check=taken_back, at=everywhere, trouble="compensate") >= 80
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[servers.Server]:
+    """A PostgreSQL server of the module's own."""
+    why = servers.missing()
+    if why is not None:
+        pytest.skip(why)
+    with servers.server() as made:
+        yield made
+
+
+class Databases:
+    """A system database for each case, on one server."""
+
+    def __init__(self, server: servers.Server) -> None:
+        self.server = server
+
+    def __call__(self, folder: Path) -> str:
+        """The URL of a case's database; DBOS makes it."""
+        return self.server.url(f"case_{folder.name}")
+
+
+def test_killed_on_postgres_it_resumes(
+    zygote: Zygote, served: Served, world: World, tmp_path: Path, postgres: servers.Server
+) -> None:
+    """On PostgreSQL: killed when a step's work is done and not kept, for each step that acts."""
+
+    def at(point: str) -> bool:
+        return point.startswith("after the work of step")
+
+    assert 3 == killed(zygote, served, world, tmp_path, Databases(postgres), at=at)
+
+
+@pytest.mark.nightly
+def test_killed_at_every_point_on_postgres(
+    zygote: Zygote, served: Served, world: World, tmp_path: Path, postgres: servers.Server
+) -> None:
+    """The same at every point."""
+    assert killed(zygote, served, world, tmp_path, Databases(postgres), at=everywhere) >= 70

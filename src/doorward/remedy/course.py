@@ -192,7 +192,10 @@ class Steps:
         for rule in wrong:
             back = Authorize(step.act.group, replace(rule, id=None))  # type: ignore[union-attr]
             sent = self._try(call_of(back), id)
-            if isinstance(sent, Sent):
+            there = self._look(back, id)
+            if isinstance(there, Look) and there.state == "already":
+                said.append(f"{show(rule)} was put there in the very moment; it is back as {there.id}")
+            elif isinstance(sent, Sent):
                 said.append(f"{show(rule)} was put there in the very moment; it is back as {sent.made}")
             else:
                 said.append(f"{show(rule)} was put there in the very moment and is removed: put it back ({sent.text})")
