@@ -133,10 +133,12 @@ def env(name: Name = "lab") -> None:
 
 @app.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 def execute(
-    host: Annotated[str, typer.Argument(help="A host's name, an instance's or interface's id, or `internet`.")],
+    host: Annotated[
+        str, typer.Argument(metavar="HOST", help="A host's name, an instance's or interface's id, or `internet`.")
+    ],
     command: Annotated[
-        list[str] | None, typer.Argument(metavar="COMMAND...", help="A program and its words, best after --.")
-    ] = None,
+        list[str], typer.Argument(metavar="COMMAND", help="A program and its words, best after --.", show_default=False)
+    ],
     name: Name = "lab",
     client: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="On the internet: the address that packets come from.")
@@ -147,7 +149,7 @@ def execute(
     It runs in / as uid 1000, on the machine's real files: only the network is the lab's. The exit status is the
     command's (128 + n for signal n); 127: no such program, 126: it cannot be run, 2: the lab refused.
     """
-    given = list(command or ())
+    given = list(command)
     if given[:1] == ["--"]:
         del given[0]
     elif given:

@@ -133,10 +133,10 @@ def test_killed_while_it_is_built(lab: Shell) -> None:
 
 def test_occupied(lab: Shell) -> None:
     """A taken port and a taken name are told in a line, with what to do, and leave nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # the network alone needs no other port
         port = taken.getsockname()[1]
         told = lab("up", "small", "--no-stack", "--port", str(port), code=2).stderr
-    assert f"port {port} on 127.0.0.1 cannot be used" in told
+    assert f"port {port} on 127.0.0.1 cannot be used for the API" in told
     assert "--port 0" in told
     assert [] == list(lab.home.iterdir())
     lab(*BARE)
