@@ -26,10 +26,10 @@ from doorward.reach.cut import Closing, fewest_removals, stop_text
 from doorward.reach.demand import Own, owns, publicly
 from doorward.reach.draft import Change, Draft, peer_text
 from doorward.reach.extra import Extra, extras
+from doorward.reach.hop import group_label
 from doorward.reach.judge import judge, nobody_to_judge
 from doorward.reach.question import Question
 from doorward.reach.repair import Opening, closing, open_up, restorations, tastes
-from doorward.reach.hop import group_label
 from doorward.reach.world import Bound, World
 
 MOST_EXTRAS = 50
