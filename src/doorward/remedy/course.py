@@ -323,7 +323,9 @@ def course(steps: Steps, plan: Plan, run: Run, nap: Callable[[float], None]) -> 
                 break
     if trouble and plan["trouble"] == "compensate":
         for number in reversed(range(len(plan["steps"]))):
-            if plan["steps"][number]["state"] == "done":
+            step = plan["steps"][number]
+            # What was accepted and never described may have been done all the same.
+            if step["state"] == "done" or (step["state"] == "failed" and step["request"]):
                 plan = attempts(f"take back {number}", steps.take_back, plan, number)
     return dict(run("verify", steps.verify, plan)["revert"])
 
