@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 import boto3
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.config import Config
 
 from doorward.model.change import Key, Kind, Place, RuleFact
@@ -149,7 +150,10 @@ class Inside:
             environ["CONTENT_TYPE" if word == "CONTENT_TYPE" else f"HTTP_{word}"] = text
         said: list[Any] = []
         data = b"".join(self.rig(environ, lambda status, headers, *_: said.extend([status, headers])))
-        return AWSResponse(request.url, int(said[0].split(" ", 1)[0]), dict(said[1]), _Raw(data))
+        headers = HTTPHeaders()
+        for name, value in said[1]:
+            headers[name] = value
+        return AWSResponse(request.url, int(said[0].split(" ", 1)[0]), headers, _Raw(data))
 
 
 class _Raw(io.BytesIO):

@@ -77,7 +77,7 @@ def test_the_inverse_of_the_inverse_is_the_act(act: Act) -> None:
         assert replace(act, version=act.version + 2) == twice
     elif isinstance(act, Authorize | Revoke):
         assert type(act) is type(twice)
-        assert act.rule.allows == twice.rule.allows  # type: ignore[union-attr]
+        assert act.rule.allows == twice.rule.allows
     else:
         assert act == twice
 

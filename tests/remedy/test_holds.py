@@ -50,7 +50,7 @@ def test_what_is_so_already_is_left_alone(world: World, perform: Perform, rig: R
     added = world.add(group, "0.0.0.0/0")
     world.drop(group, added)
     there = world.add(group, "10.0.0.0/8")
-    acts = [Revoke(key("group", group), added), Authorize(key("group", group), replace(there, id=None))]
+    acts: list[Act] = [Revoke(key("group", group), added), Authorize(key("group", group), replace(there, id=None))]
     ended = perform(revert(*acts))
     assert ("done", ["already so"] * 2, []) == (ended.state, [one.state for one in ended.steps], rig.writes())
     assert () == ended.imports
@@ -100,7 +100,7 @@ def test_one_part_that_was_changed_since_holds_the_whole_before_anything_is_done
     gone, added = world.add(group, "10.0.0.0/8"), world.add(group, "0.0.0.0/0")
     world.drop(group, gone)
     change(world, group, added, "10.9.0.0/16")
-    acts = [Authorize(key("group", group), gone), Revoke(key("group", group), added)]
+    acts: list[Act] = [Authorize(key("group", group), gone), Revoke(key("group", group), added)]
     ended = perform(revert(*acts))
     assert ("held", ["dry-run passed", "held"], []) == (ended.state, [one.state for one in ended.steps], rig.writes())
 
@@ -111,7 +111,7 @@ def test_with_go_on_the_other_parts_are_undone(world: World, perform: Perform, r
     gone, added = world.add(group, "10.0.0.0/8"), world.add(group, "0.0.0.0/0")
     world.drop(group, gone)
     change(world, group, added, "10.9.0.0/16")
-    acts = [Revoke(key("group", group), added), Authorize(key("group", group), gone)]
+    acts: list[Act] = [Revoke(key("group", group), added), Authorize(key("group", group), gone)]
     ended = perform(revert(*acts, trouble="go on"))
     assert ("partial", ["held", "done"]) == (ended.state, [one.state for one in ended.steps])
     assert [(443, "10.0.0.0/8"), (443, "10.9.0.0/16")] == world.allows(group)
