@@ -343,7 +343,8 @@ def outcome(revert: Revert) -> RevertState:
 
 
 def _left(step: RevertStep, why: str) -> RevertStep:
-    return replace(step, note=f"not taken back: {why}")
+    left = f"not taken back: {why}"
+    return replace(step, note=f"{step.note}; {left}" if step.note else left)
 
 
 def _notes(revert: Revert, *states: str) -> str:
