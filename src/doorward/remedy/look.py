@@ -144,6 +144,11 @@ def _rule(clouds: Clouds, act: Authorize | Revoke | Modify, revert: str) -> Look
             if known is None:
                 return Look("held", f"{id} does not exist any more")
             if content_of(known) == content_of(back):
+                again = by_content.get(content_of(now))
+                if again is not None and again.id != id:
+                    return Look(
+                        "held", f"{id} is {show(back)}, and {show(now)} was allowed anew as {again.id}", again.id
+                    )
                 return Look("already", f"{id} is {show(back)}", id)
             if content_of(known) != content_of(now):
                 return Look("held", f"{id} was changed since: it is {show(known)} now", id)
