@@ -46,7 +46,8 @@ def floor(size: str) -> Result:
 
 
 def check(size: str, number: int = 1000) -> Result:
-    """Read everything and judge all contracts."""
+    """Read everything and judge all contracts, as the command does: without garbage collection."""
+    gc.disable()
     from benchmarks import subjects
 
     estate, contracts = subjects.load(estate_path(size), contracts_path(size, number))
@@ -86,7 +87,8 @@ def pairs(size: str) -> Result:
 
 
 def diff(size: str) -> Result:
-    """Two estates, 1 % of the groups changed, loads included."""
+    """Two estates, 1 % of the groups changed, loads included; without garbage collection, as the command does."""
+    gc.disable()
     from benchmarks import subjects
     from doorward import api
 

@@ -22,16 +22,17 @@ if TYPE_CHECKING:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Without garbage collection: an engine run makes many objects and no waste in circles, and walking them all again
-    and again takes as long as the work itself."""
+    """Without garbage collection: walking all that an engine run makes, again and again, takes as long as the run.
+
+    Nothing is frozen: what a run leaves in circles (worlds and their components) must be collected in a process that
+    lives on. Such a process does well to call ``gc.freeze()`` once, when it has read what stays.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if was_on:
-            # What was made stays: freed by count as ever, but not walked again when collection begins.
-            gc.freeze()
             gc.enable()
 
 

@@ -5,6 +5,7 @@ What does not live here: what a verb does, mistakes and exit statuses (``shell``
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Annotated
 
@@ -62,6 +63,7 @@ def main() -> None:
     """Entry point of the command ``doorward``."""
     sys.excepthook = last_resort
     tolerate_any_name()
+    gc.disable()  # a command reads, answers and ends: walking a large estate for waste costs more than the waste
     try:
         # Not app(…): that would replace our excepthook by Typer's own.
         typer.main.get_command(app)(prog_name="doorward")

@@ -5,6 +5,7 @@ What does not live here: the calls and the rights that they need (``readers.snap
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,6 +42,7 @@ def snapshot(
 
     What a denied call would have told is noted as unknown. Exit status: 0, or 2 when an account cannot be read.
     """
+    gc.enable()  # hours of paging leave more waste than one answer does
     from doorward.console.out import write
     from doorward.errors import InvalidInput
     from doorward.readers.snapshot import policy_json

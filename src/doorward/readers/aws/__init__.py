@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,10 +41,6 @@ from doorward.readers.aws.network import (
 
 __all__ = ["read_estate"]
 
-FREEZE_FROM = 1 << 24
-"""From this many bytes of input on, what was read is set aside from garbage collection for good: walking a large
-estate again and again would cost more than reading it."""
-
 
 def read_estate(path: Path) -> Estate:
     """The estate that a file or a folder (with sub-folders) of describe answers shows.
@@ -52,33 +48,30 @@ def read_estate(path: Path) -> Estate:
     Raises ``Unreadable`` for what is missing or is not JSON, ``InvalidInput`` for what contradicts itself or holds
     nothing of a network. What is missing in part, or not understood, is named in ``Estate.notices``.
     """
-    with _without_collection() as keep:
+    with _without_collection():
         reader = InterfaceReader()
-        answers, skipped, size = _read_all(Path(path), reader)
+        answers, skipped = _read_all(Path(path), reader)
         refuse_first_pages(answers)
-        estate = _build(Context(answers), skipped, reader)
-        if size >= FREEZE_FROM:
-            keep()
-    return estate
+        return _build(Context(answers), skipped, reader)
 
 
 @contextmanager
-def _without_collection() -> Iterator[Callable[[], None]]:
+def _without_collection() -> Iterator[None]:
     was_on = gc.isenabled()
     gc.disable()
     try:
-        yield gc.freeze
+        yield
     finally:
         if was_on:
             gc.enable()
 
 
-def _read_all(path: Path, reader: InterfaceReader) -> tuple[list[Answer], list[Notice], int]:
-    """Answers of all JSON files, notices on other files, and the size of all."""
+def _read_all(path: Path, reader: InterfaceReader) -> tuple[list[Answer], list[Notice]]:
+    """Answers of all JSON files, and notices on other files."""
     if not path.exists():
         raise Unreadable("does not exist", where=str(path), hint="expected a file or folder of AWS CLI output")
     if not path.is_dir():
-        return [read_answer(path, reader.taker)], [], path.stat().st_size
+        return [read_answer(path, reader.taker)], []
     files: list[Path] = []
     skipped: list[Notice] = []
     for folder, folders, names in os.walk(path, onerror=_cannot_list):
@@ -95,7 +88,7 @@ def _read_all(path: Path, reader: InterfaceReader) -> tuple[list[Answer], list[N
         raise InvalidInput(
             "holds no .json file", where=str(path), hint="expected AWS CLI output, or take one with `doorward snapshot`"
         )
-    return [read_answer(file, reader.taker) for file in files], skipped, sum(file.stat().st_size for file in files)
+    return [read_answer(file, reader.taker) for file in files], skipped
 
 
 def _cannot_list(error: OSError) -> None:
